@@ -1,0 +1,224 @@
+"""Every error a person or a caller can meet, with its stable code.
+
+In: a code of the table below, a message that names the concrete thing, optional detail.
+Out: typed exceptions; families are split by what the caller can do about them.
+Never: I/O, formatting for a terminal, wrapping of bugs (AssertionError, TypeError stay what they are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Retry(StrEnum):
+    """What trying again can bring."""
+
+    NEVER = "never"
+    AGAIN = "again"
+    AFTER_SETUP = "after_setup"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class CodeInfo:
+    """One line of the error table: what it means, what to do, whether to try again."""
+
+    meaning: str
+    hint: str
+    retry: Retry
+
+
+_REINSTALL = "Run `pui pack install FILE` with a pack you trust, or `pui pack build` to make one."
+_BAD_PACK = "The pack is damaged or was changed: fetch it again, or build it with `pui pack build`."
+
+CODES: Mapping[str, CodeInfo] = {
+    # setup
+    "pack.missing": CodeInfo("No runtime pack is installed.", _REINSTALL, Retry.AFTER_SETUP),
+    "pack.corrupt": CodeInfo(
+        "An installed pack differs from its manifest.",
+        "Run `pui pack verify`, then install the pack again.",
+        Retry.AFTER_SETUP,
+    ),
+    "pack.untrusted": CodeInfo(
+        "No trusted key signed the pack.",
+        "Use a pack signed by a key in the trust folder (`pui pack list` names it).",
+        Retry.NEVER,
+    ),
+    "pack.incompatible": CodeInfo(
+        "The pack is for another platform or app version.",
+        "Use a pack made for this platform and this version of pui.",
+        Retry.NEVER,
+    ),
+    "pack.rollback": CodeInfo(
+        "The pack is older than the version floor.", "Install a newer pack.", Retry.NEVER
+    ),
+    "pack.malformed": CodeInfo("The manifest or envelope is not well formed.", _BAD_PACK, Retry.NEVER),
+    "pack.bad_path": CodeInfo("The pack names a path that is not allowed.", _BAD_PACK, Retry.NEVER),
+    "pack.bad_type": CodeInfo("The archive holds something else than plain files.", _BAD_PACK, Retry.NEVER),
+    "pack.checksum": CodeInfo("Bytes of the pack differ from the signed sums.", _BAD_PACK, Retry.AGAIN),
+    "pack.too_large": CodeInfo("The pack is larger than its manifest says.", _BAD_PACK, Retry.NEVER),
+    "pack.in_use": CodeInfo(
+        "A task or another installer is using the pack.", "Wait for it to end, then try again.", Retry.AGAIN
+    ),
+    "pack.build": CodeInfo(
+        "The runtime pack could not be built.", "Read the message; `pui pack build --help`.", Retry.AGAIN
+    ),
+    "accel.missing": CodeInfo(
+        "This machine offers no hardware acceleration.",
+        "Turn on virtualization (VT-x, AMD-V) in the firmware set-up; `pui doctor` shows more.",
+        Retry.AFTER_SETUP,
+    ),
+    "accel.denied": CodeInfo(
+        "The accelerator exists, but this user may not open it.",
+        "Add your user to the group that owns it (on Linux: `sudo usermod -aG kvm $USER`), then log in again.",
+        Retry.AFTER_SETUP,
+    ),
+    "accel.broken": CodeInfo(
+        "The accelerator opens, but a probe machine does not run on it.",
+        "Often nested virtualization without full support: run on the physical host, or ask its operator.",
+        Retry.AFTER_SETUP,
+    ),
+    "qemu.missing": CodeInfo("QEMU of the pack is missing or does not start.", _REINSTALL, Retry.AFTER_SETUP),
+    "qemu.too_old": CodeInfo("QEMU is older than pui needs.", _REINSTALL, Retry.AFTER_SETUP),
+    # download
+    "fetch.network": CodeInfo(
+        "The server could not be reached.", "Check the network and the address.", Retry.AGAIN
+    ),
+    "fetch.http": CodeInfo("The server answered with an error.", "Check the address.", Retry.AGAIN),
+    "fetch.redirect": CodeInfo(
+        "The server redirects to another origin.", "Give the final address.", Retry.NEVER
+    ),
+    "fetch.stalled": CodeInfo("The download stalled.", "Try again.", Retry.AGAIN),
+    "fetch.too_long": CodeInfo("The server sends more than announced.", "Check the address.", Retry.NEVER),
+    "fetch.checksum": CodeInfo(
+        "A downloaded input differs from the lock file.", "Check the mirror; try again.", Retry.AGAIN
+    ),
+    # host
+    "host.disk_full": CodeInfo("The disk is full.", "Free some space, then try again.", Retry.AGAIN),
+    "host.permission": CodeInfo(
+        "The system refuses access.", "Check owner and mode of the named path.", Retry.AFTER_SETUP
+    ),
+    "host.path_too_long": CodeInfo(
+        "A socket path exceeds the system's limit.",
+        "Set PUI_RUNTIME_DIR to a shorter path that only you can open.",
+        Retry.AFTER_SETUP,
+    ),
+    "host.busy": CodeInfo(
+        "The limit of machines at one time is reached.", "Wait for a task to end, or cancel one.", Retry.AGAIN
+    ),
+    # launch
+    "launch.qemu_exit": CodeInfo("QEMU ended on its own.", "Read the last lines of its log.", Retry.AGAIN),
+    "launch.mount_server": CodeInfo(
+        "The mount server (virtiofsd) did not start or ended.", "Read its log; try again.", Retry.AGAIN
+    ),
+    "launch.overlay": CodeInfo("The overlay could not be made.", "Check the free disk space.", Retry.AGAIN),
+    "launch.timeout": CodeInfo("QEMU did not answer in time.", "Try again; read its log.", Retry.AGAIN),
+    # guest
+    "guest.boot_timeout": CodeInfo(
+        "The guest did not say hello in time.", "Read serial.log of the task.", Retry.AGAIN
+    ),
+    "guest.handshake_timeout": CodeInfo(
+        "pi did not answer in time.", "Read serial.log of the task.", Retry.AGAIN
+    ),
+    "guest.agent_exit": CodeInfo("pi ended on its own.", "Read the last lines of its stderr.", Retry.AGAIN),
+    "guest.config": CodeInfo("The guest refused its configuration.", "Read serial.log.", Retry.AGAIN),
+    "guest.mount": CodeInfo("The guest could not mount a folder.", "Read serial.log.", Retry.AGAIN),
+    # model
+    "model.no_key": CodeInfo(
+        "No key is set for this provider.", "Set the key, or use the demo model.", Retry.AFTER_SETUP
+    ),
+    "model.upstream": CodeInfo(
+        "The model provider answered with an error.", "Check key, model name and quota.", Retry.AGAIN
+    ),
+    "model.refused": CodeInfo("The request is not one a model needs.", "Use another model.", Retry.NEVER),
+    # protocol
+    "protocol.remote": CodeInfo("The guest broke the protocol.", "Start the task again.", Retry.AGAIN),
+    "protocol.flood": CodeInfo("The guest sent too many oversized lines.", "Start again.", Retry.AGAIN),
+    "protocol.local": CodeInfo("pui was about to break the protocol.", "Please report it.", Retry.NEVER),
+    # outcome
+    "channel.lost_after_send": CodeInfo(
+        "The channel broke after a command was sent; whether it ran is unknown.",
+        "Look at the folder before you try again.",
+        Retry.UNKNOWN,
+    ),
+    # caller
+    "caller.bad_request": CodeInfo("The request is not valid.", "See `pui --help`.", Retry.NEVER),
+    "caller.rejected": CodeInfo("Not possible in this state.", "Look at the task's state.", Retry.NEVER),
+    "mount.refused": CodeInfo(
+        "This folder may not be mounted.",
+        "Choose a project folder below your home, not the home itself or a folder that holds secrets.",
+        Retry.NEVER,
+    ),
+    "chart.faulty": CodeInfo(
+        "A statechart file has faults.", "Run `pui chart check` and mend the file.", Retry.NEVER
+    ),
+    "journal.unreadable": CodeInfo(
+        "The journal of a task cannot be read.", "`pui tasks clean` removes it.", Retry.NEVER
+    ),
+    "task.cancelled": CodeInfo(
+        "The person cancelled the task.", "Start it again when you like.", Retry.AGAIN
+    ),
+    "task.timed_out": CodeInfo("A state took longer than its limit.", "Read the journal.", Retry.AGAIN),
+    "task.app_ended": CodeInfo("The app ended while the task ran.", "Start the task again.", Retry.AGAIN),
+    "bug.unexpected": CodeInfo(
+        "A fault in pui itself.", "Please report the journal's last lines.", Retry.NEVER
+    ),
+}
+
+
+class PuiError(Exception):
+    """An expected failure with a stable code.
+
+    `code` is a key of CODES (KeyError otherwise: a bug). `message` names the concrete thing, `hint`
+    defaults to the table's, `detail` is raw material (stderr, numbers) that a person may want to read.
+    """
+
+    def __init__(self, code: str, message: str, *, hint: str | None = None, detail: str = "") -> None:
+        info = CODES[code]
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = info.hint if hint is None else hint
+        self.retry = info.retry
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class SetupError(PuiError):
+    """Needs set-up first: leads to setup-required unless a good pack is active."""
+
+
+class DownloadError(PuiError):
+    """Bytes could not be fetched; what is installed is untouched."""
+
+
+class HostError(PuiError):
+    """The host's resources or permissions stand in the way."""
+
+
+class LaunchError(PuiError):
+    """The virtual machine could not be started or ended on its own."""
+
+
+class GuestError(PuiError):
+    """The guest did not do its part."""
+
+
+class ModelError(PuiError):
+    """The model's side refused or failed."""
+
+
+class ProtocolError(PuiError):
+    """protocol.remote: bytes from the guest; protocol.local: our own bug, raised before sending."""
+
+
+class OutcomeUnknownError(PuiError):
+    """Neither retried nor reported as failed: nobody knows."""
+
+
+class CallerError(PuiError):
+    """The caller asked for something that cannot be; nothing was changed."""

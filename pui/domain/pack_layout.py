@@ -1,0 +1,20 @@
+"""Where things are inside a runtime pack (POSIX paths relative to the pack's folder).
+
+In: nothing. Out: constants shared by the builder, the launch plan and the store. Never: I/O.
+"""
+
+from __future__ import annotations
+
+QEMU_LOADER = "qemu/lib/ld.so"
+QEMU_LIB_DIR = "qemu/lib"
+QEMU_MODULE_DIR = "qemu/modules"
+QEMU_SYSTEM = "qemu/bin/qemu-system"
+QEMU_IMG = "qemu/bin/qemu-img"
+VIRTIOFSD = "qemu/bin/virtiofsd"
+FIRMWARE_DIR = "qemu/share"
+KERNEL = "kernel/vmlinux"
+INITRD = "kernel/initrd.img"
+BASE_IMAGE = "guest/base.qcow2"
+CA_CERTIFICATES = "certs/ca-certificates.crt"
+
+ALWAYS_HASHED = (QEMU_LOADER, QEMU_SYSTEM, QEMU_IMG, VIRTIOFSD, KERNEL, INITRD)

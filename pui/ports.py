@@ -1,0 +1,195 @@
+"""What the supervisor needs from the outside world, as small interfaces.
+
+In: domain values. Out: domain values, or a PuiError mapped at the adapter's edge.
+Never: an implementation. Contract tests in tests/contract run against every implementation, the fakes included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pui.domain.facts import HostFacts
+from pui.domain.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process named safely: a pid alone may be reused. `start_ticks` is field 22 of /proc/PID/stat on Linux."""
+
+    pid: int
+    start_ticks: int
+    executable: str
+
+
+@dataclass(frozen=True)
+class InstalledPack:
+    """A verified, installed runtime pack. `root` is absolute; `signed_by` is the label of the trusted key."""
+
+    pack_id: str
+    root: Path
+    manifest: Manifest
+    signed_by: str
+
+
+@dataclass(frozen=True)
+class SocketEndpoint:
+    """A socket that pui listens on and hands to a child: `listener_fd` is inherited, `path` is for our own connect."""
+
+    path: Path
+    listener_fd: int
+
+
+class Process(Protocol):
+    """A running child. It dies with the app, however the app dies."""
+
+    @property
+    def identity(self) -> ProcessIdentity: ...
+
+    async def wait(self) -> int:
+        """Exit code, negative signal number when killed. May be awaited by many."""
+
+    async def stop(self, grace_s: float) -> int:
+        """SIGTERM, then SIGKILL after `grace_s`; returns the exit code. Idempotent."""
+
+    def log_tail(self, limit_bytes: int = 4096) -> str:
+        """The last bytes of its log file, scrubbed of control characters."""
+
+
+class ByteChannel(Protocol):
+    """A framed-by-others byte stream to a virtio-serial port or to the monitor."""
+
+    async def read(self) -> bytes:
+        """Some bytes (at most 64 KiB), or b"" when the other side closed."""
+
+    async def write(self, data: bytes) -> None:
+        """All of `data`, with back-pressure. Raises OutcomeUnknownError when it broke midway."""
+
+    async def close(self) -> None:
+        """Idempotent."""
+
+
+class ProcessStarter(Protocol):
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log_path: Path,
+        pass_fds: Sequence[int] = (),
+        cwd: Path | None = None,
+        as_guest_user: bool = False,
+    ) -> Process:
+        """Start a child with exactly this environment, own session, parent-death signal, stdout+stderr in `log_path`.
+
+        `as_guest_user` runs it in a user namespace where this user's uid and gid appear as 1000, when they differ.
+        Raises LaunchError("launch.qemu_exit") or SetupError("qemu.missing") when it cannot be executed.
+        """
+
+
+class Transport(Protocol):
+    def listen(self, directory: Path, name: str) -> SocketEndpoint:
+        """Bind and listen on `directory/name.sock`, 0600. Raises HostError("host.path_too_long")."""
+
+    def unlisten(self, endpoint: SocketEndpoint) -> None:
+        """Close our copy of the listener (after the child has it) without removing the path. Idempotent."""
+
+    async def connect(self, endpoint: SocketEndpoint, timeout_s: float) -> ByteChannel:
+        """Raises LaunchError("launch.timeout")."""
+
+
+class HostProbe(Protocol):
+    async def probe(self, pack: InstalledPack) -> HostFacts:
+        """Facts about this computer; boots a probe machine per accelerator unless a cached verdict still holds.
+
+        Leaves no process and no file behind but its cache.
+        """
+
+
+class PackStore(Protocol):
+    def active(self) -> InstalledPack:
+        """The active pack after the launch-time check (signature, size, mode, extra and missing files; SHA-256 of
+        the files in pack_layout.ALWAYS_HASHED). Raises SetupError pack.missing, .corrupt, .untrusted, .incompatible."""
+
+
+class DiskImages(Protocol):
+    async def create_overlay(self, pack: InstalledPack, overlay: Path) -> None:
+        """A fresh qcow2 at `overlay` with the pack's base image as backing file (explicit formats).
+
+        Raises LaunchError("launch.overlay"), HostError("host.disk_full").
+        """
+
+
+class ModelGateway(Protocol):
+    """Answers the guest's HTTP requests to a model; holds the key, if any. One per task."""
+
+    @property
+    def label(self) -> str:
+        """What a person is shown, e.g. "demo model (scripted)" or "anthropic at api.example"."""
+
+    @property
+    def is_demo(self) -> bool: ...
+
+    async def serve(self, channel: ByteChannel) -> None:
+        """Until the channel closes. Raises ProtocolError on a broken frame."""
+
+    async def close(self) -> None:
+        """Ends open requests and upstream connections. Idempotent."""
+
+
+class JournalFile(Protocol):
+    def append(self, record: Mapping[str, object], *, durable: bool) -> None:
+        """One JSON line, flushed; fsync when `durable`. Raises HostError("host.disk_full")."""
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    def now_ns(self) -> int:
+        """Unix time."""
+
+    def monotonic_s(self) -> float: ...
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+
+class TaskFiles(Protocol):
+    """The folders of tasks: one journal, one transcript, logs, an overlay, a runtime folder for sockets."""
+
+    def create(self, task_id: str) -> None: ...
+
+    def journal(self, task_id: str) -> JournalFile: ...
+
+    def transcript(self, task_id: str) -> JournalFile: ...
+
+    def read_journal(self, task_id: str) -> bytes: ...
+
+    def task_ids(self) -> Sequence[str]: ...
+
+    def path(self, task_id: str, name: str) -> Path: ...
+
+    def runtime_dir(self, task_id: str) -> Path:
+        """Creates a 0700 folder with a short path for sockets."""
+
+    def remove_runtime_dir(self, task_id: str) -> None: ...
+
+    def remove_work_files(self, task_id: str) -> Sequence[str]:
+        """Removes the overlay and the like, keeps journal, transcript and logs; returns what was removed."""
+
+    def remove_task(self, task_id: str) -> None: ...
+
+
+class ProcessTable(Protocol):
+    def is_alive(self, identity: ProcessIdentity) -> bool:
+        """True only if pid *and* start time match."""
+
+    def kill(self, identity: ProcessIdentity) -> bool:
+        """SIGKILL through a pidfd after the start time was compared. False when it was not there."""
+
+
+class RpcEvents(Protocol):
+    """What pi says, already decoded and bounded (domain/rpc.py)."""
+
+    def __aiter__(self) -> AsyncIterator[Mapping[str, object]]: ...
