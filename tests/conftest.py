@@ -5,7 +5,6 @@ In: nothing. Out: an automatic fixture and `data_dir`. Never: a skip.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,9 +25,9 @@ def _children() -> set[int]:
 
 def _descriptors() -> dict[str, str]:
     held: dict[str, str] = {}
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         try:
-            held[name] = os.readlink(f"/proc/self/fd/{name}")
+            held[link.name] = str(link.readlink())
         except OSError:
             continue  # the descriptor of this very listing
     return held
