@@ -1,0 +1,198 @@
+"""Every file that the app writes, by name (docs/files.md lists the same).
+
+In: the environment, task ids. Out: paths; private folders that were checked.
+Never: the content of a file, a path that somebody else could have prepared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from pui.domain.errors import CallerError, HostError
+
+ENV_DATA_DIR = "PUI_DATA_DIR"
+ENV_CACHE_DIR = "PUI_CACHE_DIR"
+ENV_RUNTIME_DIR = "PUI_RUNTIME_DIR"
+ENV_ALLOW_TCG = "PUI_ALLOW_TCG"
+
+# files of one task, in <data>/tasks/<task_id>/
+JOURNAL = "journal.jsonl"
+TRANSCRIPT = "transcript.jsonl"
+SERIAL_LOG = "serial.log"
+QEMU_LOG = "qemu.log"
+QEMU_IMG_LOG = "qemu-img.log"
+OVERLAY = "overlay.qcow2"
+CHANGES_DIFF = "changes.diff"
+
+# names of the sockets in <runtime>/<task_id>/ (".sock" is appended by the transport)
+SOCKET_QMP = "qmp"
+SOCKET_RPC = "rpc"
+SOCKET_CTL = "ctl"
+SOCKET_MODEL = "model"
+SOCKET_SUFFIX = ".sock"
+
+SOCKET_PATH_LIMIT_BYTES = 107
+"""sun_path of Linux holds 108 bytes, the last one a NUL (unix(7))."""
+
+WORK_FILES = (OVERLAY, QEMU_IMG_LOG)
+"""What a task leaves that nobody reads later: removed at teardown and by recovery."""
+
+_TASK_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+
+
+def virtiofsd_log(tag: str) -> str:
+    """Log file of the mount server of one share; `tag` is the mount tag."""
+    return f"virtiofsd-{tag}.log"
+
+
+def virtiofsd_socket(tag: str) -> str:
+    """Name of the vhost-user socket of one share."""
+    return f"fs-{tag}"
+
+
+@dataclass(frozen=True)
+class AppPaths:
+    """The three folders of the app and all that lies in them. Nothing is created by looking at a property."""
+
+    data: Path
+    cache: Path
+    runtime: Path
+
+    @property
+    def pack_dir(self) -> Path:
+        return self.data / "runtime"
+
+    @property
+    def packs_dir(self) -> Path:
+        """Installed packs, one immutable folder each, named by its pack id."""
+        return self.pack_dir / "packs"
+
+    @property
+    def active_pack(self) -> Path:
+        """Text file with the id of the active pack."""
+        return self.pack_dir / "active"
+
+    @property
+    def previous_pack(self) -> Path:
+        return self.pack_dir / "previous"
+
+    @property
+    def staging_dir(self) -> Path:
+        """Packs on their way in; whatever lies here after a crash is rubbish."""
+        return self.pack_dir / "staging"
+
+    @property
+    def install_lock(self) -> Path:
+        return self.pack_dir / "install.lock"
+
+    @property
+    def version_floor(self) -> Path:
+        """Highest installed pack version per platform: the floor against rollback."""
+        return self.pack_dir / "floor.json"
+
+    @property
+    def trust_dir(self) -> Path:
+        """`<keyid>.json`, one per trusted key."""
+        return self.data / "trust"
+
+    @property
+    def dev_key(self) -> Path:
+        """Private development key (PKCS8 PEM, 0600); made by `pui pack build`, never committed."""
+        return self.data / "dev-key" / "ed25519.pem"
+
+    @property
+    def tasks_dir(self) -> Path:
+        return self.data / "tasks"
+
+    @property
+    def probe_cache(self) -> Path:
+        """Verdicts of the accelerator probe with what they depend on."""
+        return self.data / "probe-cache.json"
+
+    @property
+    def app_lock(self) -> Path:
+        """Held by the app that owns the tasks; a second one finds it taken."""
+        return self.data / "app.lock"
+
+    @property
+    def app_log(self) -> Path:
+        return self.data / "logs" / "pui.jsonl"
+
+    @property
+    def downloads_dir(self) -> Path:
+        """Inputs of the pack build and packs being fetched, by hash."""
+        return self.cache / "downloads"
+
+    @property
+    def build_dir(self) -> Path:
+        return self.cache / "build"
+
+    def task_dir(self, task_id: str) -> Path:
+        """Raises CallerError caller.bad_request for an id that could leave the folder."""
+        return self.tasks_dir / checked_task_id(task_id)
+
+    def task_runtime_dir(self, task_id: str) -> Path:
+        return self.runtime / checked_task_id(task_id)
+
+
+def app_paths(env: Mapping[str, str] | None = None) -> AppPaths:
+    """The folders of this user, from the environment's overrides or the system's habits. Creates nothing."""
+    env = os.environ if env is None else env
+    data = env.get(ENV_DATA_DIR) or platformdirs.user_data_path("pui", appauthor=False)
+    cache = env.get(ENV_CACHE_DIR) or platformdirs.user_cache_path("pui", appauthor=False)
+    return AppPaths(Path(data).absolute(), Path(cache).absolute(), _runtime_path(env).absolute())
+
+
+def _runtime_path(env: Mapping[str, str]) -> Path:
+    if chosen := env.get(ENV_RUNTIME_DIR):
+        return Path(chosen)
+    if session := env.get("XDG_RUNTIME_DIR"):
+        return Path(session) / "pui"
+    return Path(tempfile.gettempdir()) / f"pui-{os.getuid()}"
+
+
+def checked_task_id(task_id: str) -> str:
+    """The id itself when it is a plain name (lower case letters, digits, hyphens; at most 48)."""
+    if not _TASK_ID.fullmatch(task_id):
+        raise CallerError("caller.bad_request", f"{task_id!r} is not a task id")
+    return task_id
+
+
+def private_dir(path: Path) -> Path:
+    """Creates `path` as 0700 if it is absent and checks that it is a real folder that only this user can open.
+
+    Raises HostError host.permission: a link, another owner, or a mode that lets others in. In a shared
+    temporary folder anybody may have made that name first.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise HostError("host.permission", f"cannot make the folder {path}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise HostError("host.permission", f"{path} is not a folder")
+    if found.st_uid != os.geteuid():
+        raise HostError("host.permission", f"{path} belongs to user id {found.st_uid}, not to you")
+    if found.st_mode & 0o077:
+        raise HostError("host.permission", f"others may open {path}", hint=f"Run: chmod 700 '{path}'")
+    return path
+
+
+def own_dir(path: Path) -> Path:
+    """Creates `path` (0700 when new) and checks that nobody else may write to it; others may read an older one."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+    except OSError as error:
+        raise HostError("host.permission", f"cannot make the folder {path}: {error.strerror}") from error
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise HostError("host.permission", f"others may write to {path}", hint=f"Run: chmod go-w '{path}'")
+    return path
