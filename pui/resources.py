@@ -1,0 +1,46 @@
+"""Data files that come with pui: the statecharts and the user interface.
+
+In: the kind of data, or a chart's id. Out: a folder that exists, or a checked chart.
+Never: a guess: in a wheel the data lies in pui/_data, in an editable checkout beside the package.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pui.domain.chart_check import check_chart
+from pui.domain.chart_names import ACTIVITIES, GUARDS
+from pui.domain.errors import SetupError
+from pui.domain.statechart import Chart, Fault, parse_chart
+
+Kind = Literal["statecharts", "ui"]
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def data(kind: Kind, *, package: Path = _PACKAGE) -> Path:
+    """The folder of `kind`. The wheel's place goes first. Raises FileNotFoundError: a broken installation."""
+    places = (package / "_data" / kind, package.parent / kind)
+    for place in places:
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(f"pui is installed without its {kind}: looked at {', '.join(map(str, places))}")
+
+
+def check_file(path: Path) -> tuple[Chart, list[Fault]]:
+    """A chart file and all its faults. Names are judged if the chart's id is one that pui runs. Raises OSError."""
+    schema = json.loads((data("statecharts") / "schema.json").read_bytes())
+    chart = parse_chart(path.read_bytes(), path.name, schema)
+    return chart, check_chart(chart, guards=GUARDS.get(chart.id), activities=ACTIVITIES.get(chart.id))
+
+
+def load_chart(chart_id: str) -> Chart:
+    """The chart pui runs under `chart_id`, checked. Raises SetupError("chart.faulty") with every fault in detail."""
+    chart, faults = check_file(data("statecharts") / f"{chart_id}.json")
+    if chart.id != chart_id:
+        faults.append(Fault(chart.file, "/id", "bad-value", f"the id is {chart.id!r}, not {chart_id!r}"))
+    if faults:
+        message = f"{chart.file} has {len(faults)} fault(s), the first: {faults[0]}"
+        raise SetupError("chart.faulty", message, detail="\n".join(map(str, faults)))
+    return chart
