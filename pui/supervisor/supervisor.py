@@ -1,0 +1,137 @@
+"""All tasks of one app: admission, creation, triggers, watching, shutdown.
+
+In: specs and triggers from a caller (command line or shell), all on the one asyncio loop. Out: views and feeds.
+Never: the work of a state (activities.py), a decision about a folder (domain/mount_policy.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pui.domain.errors import CallerError, HostError
+from pui.domain.events import JsonValue, Triggered
+from pui.domain.journal import TaskView
+from pui.domain.machine import ChartMachine
+from pui.domain.statechart import Chart
+from pui.domain.task import TaskSpec, spec_to_json
+from pui.supervisor.activities import TaskActivities
+from pui.supervisor.guards import GUARDS
+from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
+from pui.supervisor.resources import ResourceStack
+from pui.supervisor.runner import TaskRunner
+from pui.supervisor.services import Services
+from pui.supervisor.session import Session
+from pui.supervisor.task_journal import TaskJournal
+
+
+@dataclass(frozen=True)
+class LiveTask:
+    """A task of this app: its runner's loop task, its journal, its session with pi."""
+
+    task_id: str
+    spec: TaskSpec
+    runner: TaskRunner
+    journal: TaskJournal
+    session: Session
+    loop_task: asyncio.Task[None]
+
+
+class Supervisor:
+    """Owns the tasks of one app. Every method belongs to the loop it was made on."""
+
+    def __init__(self, services: Services, task_chart: Chart, agent_chart: Chart) -> None:
+        self._services = services
+        self._task_chart = task_chart
+        self._agent_chart = agent_chart
+        self._tasks: dict[str, LiveTask] = {}
+
+    def recover(self) -> list[RecoveryReport]:
+        """End what earlier apps have left; to be called once at the start."""
+        return recover_all(self._services.files, self._services.process_table, self._services.clock)
+
+    def create(self, spec: TaskSpec) -> str:
+        """Write a task down and start its machine in `created`; returns the task id. `trigger(id, "start")` goes on.
+
+        Raises CallerError("mount.refused"), HostError("host.busy"): nothing is written then.
+        """
+        self._admit()
+        folders = self._services.folders.decide(spec.mounts)
+        task_id = self._services.new_task_id()
+        self._services.files.create(task_id)
+        journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
+        journal.write("created", None, self._created_fields(task_id, spec, folders))
+        self._tasks[task_id] = self._start(task_id, spec, journal)
+        return task_id
+
+    def trigger(self, task_id: str, trigger: str) -> None:
+        """Post a person's trigger (start, cancel, retry). Raises CallerError for a task that is not live."""
+        self._live(task_id).runner.post(Triggered(trigger))
+
+    def live(self, task_id: str) -> LiveTask:
+        """The live task. Raises CallerError("caller.bad_request")."""
+        return self._live(task_id)
+
+    def view(self, task_id: str) -> TaskView:
+        """What the journal of a live or stored task adds up to."""
+        if task_id in self._tasks:
+            return self._tasks[task_id].journal.view
+        return load_task(self._services.files, task_id).view
+
+    async def wait(self, task_id: str) -> TaskView:
+        """Until the task is over. A bug in the runner is raised here."""
+        live = self._live(task_id)
+        await asyncio.shield(live.loop_task)
+        return live.journal.view
+
+    async def shutdown(self) -> None:
+        """Cancel every live task and wait until its teardown is through."""
+        running = [task for task in self._tasks.values() if not task.loop_task.done()]
+        for task in running:
+            task.runner.post(Triggered("cancel"))
+        await asyncio.gather(*(task.loop_task for task in running), return_exceptions=True)
+
+    def _live(self, task_id: str) -> LiveTask:
+        if task_id not in self._tasks:
+            raise CallerError("caller.bad_request", f"no live task {task_id!r}")
+        return self._tasks[task_id]
+
+    def _admit(self) -> None:
+        """The limit counts the machines of every running app of this user, so that two windows share it."""
+        own = sum(not task.loop_task.done() for task in self._tasks.values())
+        limit = self._services.machine_limit
+        if own + self._count_foreign() >= limit:
+            raise HostError("host.busy", f"{limit} machines run already, the limit of this computer")
+
+    def _count_foreign(self) -> int:
+        files, table = self._services.files, self._services.process_table
+        others = [load_task(files, task_id).view for task_id in files.task_ids() if task_id not in self._tasks]
+        unfinished = [view for view in others if view.state not in {"finished", "stranded", "broken"}]
+        return sum(is_owned_by_running_app(view, table) for view in unfinished)
+
+    def _created_fields(self, task_id: str, spec: TaskSpec, folders: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        app = self._services.app
+        owner: dict[str, JsonValue] = {
+            "pid": app.pid,
+            "start_ticks": app.start_ticks,
+            "executable": app.executable,
+        }
+        return {"task_id": task_id, "spec": spec_to_json(spec), "folders": dict(folders), "app": owner}
+
+    def _start(self, task_id: str, spec: TaskSpec, journal: TaskJournal) -> LiveTask:
+        resources = ResourceStack(journal)
+        session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
+        activities = TaskActivities(task_id, spec, self._services, journal, resources, session)
+        machine = ChartMachine(self._task_chart, GUARDS)
+        runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
+        loop_task = asyncio.create_task(self._run(runner, journal, session), name=f"task-{task_id}")
+        return LiveTask(task_id, spec, runner, journal, session, loop_task)
+
+    @staticmethod
+    async def _run(runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
+        try:
+            await runner.run()
+        finally:
+            session.close()
+            journal.close()
