@@ -97,6 +97,11 @@ CODES: Mapping[str, CodeInfo] = {
     ),
     # host
     "host.disk_full": CodeInfo("The disk is full.", "Free some space, then try again.", Retry.AGAIN),
+    "host.memory": CodeInfo(
+        "There is not enough free memory for the task.",
+        "End other programs or tasks, or give the task less memory.",
+        Retry.AGAIN,
+    ),
     "host.permission": CodeInfo(
         "The system refuses access.", "Check owner and mode of the named path.", Retry.AFTER_SETUP
     ),
