@@ -1,0 +1,107 @@
+"""The folders of tasks on disk.
+
+In: task ids, file names. Out: paths inside the task's own folder, journals, removed names.
+Never: a path outside `<data>/tasks` and `<runtime>`, a followed link, a file of the person's.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pui.adapters.journal_file import JsonlFile
+from pui.adapters.paths import JOURNAL, TRANSCRIPT, WORK_FILES, AppPaths, checked_task_id, own_dir, private_dir
+from pui.domain.errors import CallerError, HostError
+
+JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class TaskFolders:
+    """ports.TaskFiles."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        self._paths = paths
+
+    def create(self, task_id: str) -> None:
+        """A new 0700 folder. Raises CallerError when the task exists, HostError host.permission, host.disk_full."""
+        own_dir(self._paths.tasks_dir)
+        folder = self._paths.task_dir(task_id)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError as error:
+            raise CallerError("caller.bad_request", f"there is a task {task_id} already") from error
+        except OSError as error:
+            raise HostError("host.permission", f"cannot make {folder}: {error.strerror}") from error
+
+    def journal(self, task_id: str) -> JsonlFile:
+        return JsonlFile(self.path(task_id, JOURNAL))
+
+    def transcript(self, task_id: str) -> JsonlFile:
+        return JsonlFile(self.path(task_id, TRANSCRIPT))
+
+    def read_journal(self, task_id: str) -> bytes:
+        """Raises HostError journal.unreadable: absent, not readable, or larger than any journal that pui writes."""
+        path = self.path(task_id, JOURNAL)
+        try:
+            with path.open("rb") as file:
+                raw = file.read(JOURNAL_LIMIT_BYTES + 1)
+        except OSError as error:
+            raise HostError("journal.unreadable", f"cannot read {path}: {error.strerror}") from error
+        if len(raw) > JOURNAL_LIMIT_BYTES:
+            raise HostError("journal.unreadable", f"{path} is larger than {JOURNAL_LIMIT_BYTES} bytes")
+        return raw
+
+    def task_ids(self) -> Sequence[str]:
+        """Sorted; a stray file or a foreign name in the folder is no task."""
+        try:
+            entries = list(self._paths.tasks_dir.iterdir())
+        except FileNotFoundError:
+            return []
+        return sorted(entry.name for entry in entries if entry.is_dir() and _is_task_id(entry.name))
+
+    def path(self, task_id: str, name: str) -> Path:
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise CallerError("caller.bad_request", f"{name!r} is not a file name")
+        return self._paths.task_dir(task_id) / name
+
+    def runtime_dir(self, task_id: str) -> Path:
+        private_dir(self._paths.runtime)
+        return private_dir(self._paths.task_runtime_dir(task_id))
+
+    def remove_runtime_dir(self, task_id: str) -> None:
+        _remove_tree(self._paths.task_runtime_dir(task_id))
+
+    def remove_work_files(self, task_id: str) -> Sequence[str]:
+        removed = []
+        for name in WORK_FILES:
+            path = self.path(task_id, name)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise HostError("host.permission", f"cannot remove {path}: {error.strerror}") from error
+            removed.append(name)
+        return removed
+
+    def remove_task(self, task_id: str) -> None:
+        _remove_tree(self._paths.task_dir(task_id))
+
+
+def _is_task_id(name: str) -> bool:
+    try:
+        checked_task_id(name)
+    except CallerError:
+        return False
+    return True
+
+
+def _remove_tree(folder: Path) -> None:
+    """shutil.rmtree does not follow links on Linux (avoids_symlink_attacks). Absent is fine."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError("host.permission", f"cannot remove {folder}: {error.strerror}") from error
