@@ -16,7 +16,8 @@ from typing import NoReturn
 from pui.domain.events import JsonValue
 
 MAX_DEPTH = 8
-MAX_INT_DIGITS = 16  # 2^53 has 16 digits; a longer one has no business in a manifest
+MAX_CONTAINERS = 60_000  # each costs Python 60 to 200 bytes for 2 bytes of text
+MAX_INT_DIGITS = 20  # an inode number, 2^64 at most
 
 # A whole string literal, or one bracket. A string that never ends matches as a whole and fails later in `loads`.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
@@ -33,7 +34,7 @@ def load_object(data: bytes, limit_bytes: int) -> Mapping[str, JsonValue]:
     """
     if len(data) > limit_bytes:
         raise StrictJsonError(f"{len(data)} bytes are more than the limit of {limit_bytes}")
-    _check_depth(data)
+    _check_nesting(data)
     try:
         # bytes would make json sniff UTF-16 and UTF-32, so decode first.
         value = json.loads(
@@ -69,16 +70,19 @@ def decode_base64(text: str, place: str) -> bytes:
     return data
 
 
-def _check_depth(data: bytes) -> None:
-    depth = 0
+def _check_nesting(data: bytes) -> None:
+    depth = opened = 0
     for token in _TOKEN.finditer(data):
         first = data[token.start()]
         if first in b"[{":
             depth += 1
+            opened += 1
         elif first in b"]}":
             depth -= 1
         if depth > MAX_DEPTH:
             raise StrictJsonError(f"nested deeper than {MAX_DEPTH} levels at byte {token.start()}")
+        if opened > MAX_CONTAINERS:
+            raise StrictJsonError(f"more than {MAX_CONTAINERS} lists and objects")
 
 
 def _refuse_number(text: str) -> NoReturn:
