@@ -17,6 +17,7 @@ from pui.resources import load_chart
 from tests.charts.independent import CHART_IDS, GUARD_NAMES, all_triggers, expected_target, raw_chart
 
 SCOPE = 7
+CHARTS = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}
 
 
 def event_for(trigger: str, scope: int) -> Event:
@@ -44,7 +45,7 @@ def test_a_trigger_does_what_the_file_says_and_else_nothing(
 ) -> None:
     raw = raw_chart(chart_id)["states"]
     expected = expected_target(raw[state], trigger, {name: bool(value) for name, value in facts.items()})
-    machine = ChartMachine.restore(load_chart(chart_id), GUARDS[chart_id], state, SCOPE)
+    machine = ChartMachine.restore(CHARTS[chart_id], GUARDS[chart_id], state, SCOPE)
 
     step = machine.handle(event_for(trigger, SCOPE), facts)
 
@@ -67,7 +68,7 @@ def test_a_trigger_does_what_the_file_says_and_else_nothing(
 @pytest.mark.parametrize("scope", [SCOPE - 1, SCOPE + 1])
 def test_a_report_of_another_visit_is_stale(chart_id: str, trigger: str, scope: int) -> None:
     for state in raw_chart(chart_id)["states"]:
-        machine = ChartMachine.restore(load_chart(chart_id), GUARDS[chart_id], state, SCOPE)
+        machine = ChartMachine.restore(CHARTS[chart_id], GUARDS[chart_id], state, SCOPE)
         step = machine.handle(event_for(trigger, scope), {})
         assert (step.outcome, step.target, step.commands) == ("stale", None, ())
         assert (machine.state, machine.scope) == (state, SCOPE)
@@ -77,6 +78,6 @@ def test_a_report_of_another_visit_is_stale(chart_id: str, trigger: str, scope: 
 @pytest.mark.parametrize("trigger", ["done", "failed", "timed_out", "state", "trigger", "", "to_finished", "__class__"])
 def test_nobody_pulls_a_reserved_or_unknown_trigger_by_hand(chart_id: str, trigger: str) -> None:
     for state in raw_chart(chart_id)["states"]:
-        machine = ChartMachine.restore(load_chart(chart_id), GUARDS[chart_id], state, SCOPE)
+        machine = ChartMachine.restore(CHARTS[chart_id], GUARDS[chart_id], state, SCOPE)
         assert machine.handle(Triggered(trigger), {}).outcome == "rejected"
         assert (machine.state, machine.scope) == (state, SCOPE)

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "shell": {"shell", "supervisor", "ports", "domain"},
     "compose": {"supervisor", "adapters", "ports", "domain", "resources", "logs"},
     "cli": {"cli", "compose", "packbuild", "adapters", "supervisor", "ports", "domain", "resources", "logs"},
-    "resources": set(),
+    "resources": {"domain"},
     "logs": {"domain"},
     "__main__": {"cli"},
     "__init__": set(),
