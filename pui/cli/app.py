@@ -1,0 +1,60 @@
+"""The `pui` command: one parser, one handler a sub-command.
+
+In: arguments. Out: an exit code: 0 done, 1 failed with a named error, 2 wrong usage, 3 set-up required, 130 cancelled.
+Never: a traceback for an expected failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from pui.cli import chart, doctor, pack, tasks
+from pui.cli import run as run_command
+from pui.cli.output import print_error
+from pui.domain.errors import PuiError
+
+_EPILOG = """\
+first steps:
+  pui doctor                                what this computer can do, and what is missing
+  pui pack build --install                  make and install a runtime pack (once)
+  pui run --folder ~/code/app "Fix the typo in README.md"
+
+pui gives each task its own Linux machine. Only the folders that you name are visible in it.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; `--help` of each part teaches by an example."""
+    top = argparse.ArgumentParser(
+        prog="pui",
+        description="Run the coding agent pi in a Linux machine of its own, one per task.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"pui {version('pui')}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (run_command, doctor, pack, tasks, chart):
+        module.add_parser(commands)
+    return top
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Parse and run; every PuiError ends as words and an exit code."""
+    top = parser()
+    chosen = top.parse_args(arguments)
+    if chosen.command is None:
+        top.print_help()
+        return 2
+    try:
+        return int(chosen.handler(chosen))
+    except PuiError as fault:
+        print_error(fault)
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone (`pui … | head`)
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130
