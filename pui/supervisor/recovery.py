@@ -1,6 +1,7 @@
 """What a start of the app does about tasks that an earlier app left unfinished.
 
-In: journals on disk, the process table. Out: a report per task; orphans ended, work files removed, a `recovered` record.
+In: journals on disk, the process table. Out: a report per task; orphans ended, work files removed, a `recovered`
+record.
 Never: a process named by its pid alone, a task that another running app owns.
 """
 

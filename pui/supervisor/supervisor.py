@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pui.domain.chart_names import GUARDS
 from pui.domain.errors import CallerError, HostError
 from pui.domain.events import JsonValue, Triggered
 from pui.domain.journal import TaskView
@@ -17,7 +18,6 @@ from pui.domain.machine import ChartMachine
 from pui.domain.statechart import Chart
 from pui.domain.task import TaskSpec, spec_to_json
 from pui.supervisor.activities import TaskActivities
-from pui.supervisor.guards import GUARDS
 from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
@@ -123,7 +123,7 @@ class Supervisor:
         resources = ResourceStack(journal)
         session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
         activities = TaskActivities(task_id, spec, self._services, journal, resources, session)
-        machine = ChartMachine(self._task_chart, GUARDS)
+        machine = ChartMachine(self._task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
         loop_task = asyncio.create_task(self._run(runner, journal, session), name=f"task-{task_id}")
         return LiveTask(task_id, spec, runner, journal, session, loop_task)
