@@ -233,11 +233,11 @@ def plan_probe(inputs: ProbeInputs) -> LaunchPlan:
 
 def _plan_share(inputs: LaunchInputs, index: int) -> SharePlan:
     share, kind = inputs.shares[index], inputs.share_kind
-    _require(kind in inputs.platform.share_kinds, f"{kind} does not exist on {inputs.platform.os}")
+    if kind is None or kind not in inputs.platform.share_kinds:
+        raise CallerError("caller.bad_request", f"{kind} does not exist on {inputs.platform.os}")
     _require(bool(_TAG.fullmatch(share.tag)), f"{share.tag!r} is not a mount tag")
     _require((share.socket is not None) == (kind == "virtiofs"), "virtiofs needs a socket, 9p has none")
     _check_paths(share.host_path)
-    assert kind is not None  # noqa: S101 — for the type checker: None is in no platform's share_kinds
     socket_path = None
     if share.socket is not None:
         _check_paths(share.socket.path)

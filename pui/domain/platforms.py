@@ -71,8 +71,8 @@ PLATFORMS: dict[tuple[str, str], Platform] = {
     (os, arch): _platform(os, arch) for os in ("linux", "macos", "windows") for arch in ("x86_64", "aarch64")
 }
 
-# `max` hangs or crashes WHPX, so a plain model that every processor since 2011 has (no AVX, no XSAVE). On aarch64 TCG the architected pointer authentication costs more than anything else,
-# the implementation-defined one is QEMU's fast hash. Figures for x86_64 TCG: docs/performance.md.
+# `max` hangs or crashes WHPX, so a plain model that every processor since 2011 has (no AVX, no XSAVE). On aarch64 TCG
+# the architected pointer authentication is costly, the implementation-defined one is QEMU's fast hash.
 CPU_MODELS: dict[tuple[AcceleratorName, ArchName], str] = {
     ("kvm", "x86_64"): "host",
     ("kvm", "aarch64"): "host",

@@ -1,0 +1,71 @@
+"""The root disk: a read-only base and the task's overlay, each layer and each driver named.
+
+In: DiskPlan. Out: arguments. Never: a format that QEMU guesses, a backing file that an image names.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from pui.domain.events import JsonValue
+from pui.domain.launch_plan import DiskPlan
+from pui.domain.qemu_args.syntax import json_option
+
+
+def disk_args(disk: DiskPlan) -> tuple[str, ...]:
+    """Four nodes (two files, two images) and the device. `backing` names a node, so the names inside the images are
+    never followed (threats.md, qcow2)."""
+    nodes = (_base_file(disk.base_image), _base_image(), _overlay_file(disk.overlay), _overlay_image())
+    return (*(argument for node in nodes for argument in ("-blockdev", json_option(node))), "-device", _device())
+
+
+def _base_file(path: PurePath) -> dict[str, JsonValue]:
+    return {
+        "driver": "file",
+        "node-name": "base-file",
+        "filename": str(path),
+        "read-only": True,
+        "locking": "on",
+    }
+
+
+def _base_image() -> dict[str, JsonValue]:
+    return {"driver": "qcow2", "node-name": "base", "file": "base-file", "read-only": True, "backing": None}
+
+
+# The overlay is thrown away at teardown and never reused after a crash, so the guest's flushes need not reach the
+# disk: no-flush. Discards shrink the file on the host.
+def _overlay_file(path: PurePath) -> dict[str, JsonValue]:
+    return {
+        "driver": "file",
+        "node-name": "overlay-file",
+        "filename": str(path),
+        "locking": "on",
+        "discard": "unmap",
+        "cache": {"no-flush": True},
+    }
+
+
+def _overlay_image() -> dict[str, JsonValue]:
+    return {
+        "driver": "qcow2",
+        "node-name": "overlay",
+        "file": "overlay-file",
+        "backing": "base",
+        "discard": "unmap",
+        "detect-zeroes": "unmap",
+        "cache": {"no-flush": True},
+    }
+
+
+def _device() -> str:
+    """A full host disk pauses the machine (BLOCK_IO_ERROR with nospace) instead of breaking the guest's file system."""
+    fields: dict[str, JsonValue] = {
+        "driver": "virtio-blk-pci",
+        "id": "root-disk",
+        "drive": "overlay",
+        "disable-legacy": "on",
+        "werror": "enospc",
+        "rerror": "report",
+    }
+    return json_option(fields)
