@@ -100,7 +100,7 @@ class CtlCommand:
         return _line(self.verb, order_id, self.pairs)
 
 
-def ctl_line(verb: str, order_id: int, **values: Value | Iterable[Value]) -> bytes:
+def ctl_line(verb: str, order_id: int, /, **values: Value | Iterable[Value]) -> bytes:
     """One host line; a sequence repeats its key. Raises ProtocolError("protocol.local"): NUL or over 64 KiB."""
     pairs: list[tuple[str, Value]] = []
     for key, value in values.items():

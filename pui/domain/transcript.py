@@ -1,0 +1,292 @@
+"""What a person reads of a run: pi's records folded into entries.
+
+In: PiRecords in order. Out: Changes, each an Entry as it stands now and the text that was added to it.
+Never: I/O, raw text (all of it is scrubbed), unbounded text, an exception for an odd record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pui.domain.errors import ModelError
+from pui.domain.events import JsonValue
+from pui.domain.rpc import PiRecord
+from pui.domain.scrub import scrub_line, scrub_text
+
+TEXT_LIMIT_CHARS = 262_144
+OUTPUT_LIMIT_CHARS = 32_768
+OPEN_LIMIT = 256
+
+_Json = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One card of the transcript.
+
+    `key` counts from 1. `kind`: user, text, thinking, tool, error, notice. For a tool `title` is its name, `args` its
+    arguments as given (scrubbed texts), `text` its output so far, `is_error` and `duration_ms` its end.
+    """
+
+    key: int
+    kind: str
+    text: str = ""
+    title: str = ""
+    args: _Json = field(default_factory=dict)
+    is_error: bool = False
+    is_final: bool = False
+    duration_ms: int | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The line of transcript.jsonl and the shape of the shell."""
+        return {
+            "key": self.key,
+            "kind": self.kind,
+            "text": self.text,
+            "title": self.title,
+            "args": dict(self.args),
+            "is_error": self.is_error,
+            "is_final": self.is_final,
+            "duration_ms": self.duration_ms,
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """`entry` as it is now. `delta` is what was appended to its text; when `is_replaced` the text is new as a whole."""
+
+    entry: Entry
+    delta: str = ""
+    is_replaced: bool = False
+
+
+def coalesce(changes: Iterable[Change]) -> list[Change]:
+    """Neighbouring changes of one entry become one, so that a burst of deltas is a single redraw."""
+    merged: list[Change] = []
+    for change in changes:
+        last = merged[-1] if merged else None
+        if last is None or last.entry.key != change.entry.key:
+            merged.append(change)
+        elif change.is_replaced:
+            merged[-1] = change
+        else:
+            merged[-1] = replace(change, delta=last.delta + change.delta, is_replaced=last.is_replaced)
+    return merged
+
+
+class Transcript:
+    """The fold. Holds only what is still open; `last_error` is the message of a run that ended by an error."""
+
+    def __init__(self) -> None:
+        self._next_key = 1
+        self._blocks: dict[int, Entry] = {}
+        self._tools: dict[str, Entry] = {}
+        self.last_error = ""
+        self.was_aborted = False
+
+    def add(self, record: PiRecord) -> list[Change]:
+        """The changes that `record` makes; none for a record a person need not see."""
+        handler = _HANDLERS.get(record.type)
+        return handler(self, record.fields) if handler else []
+
+    def model_error(self) -> ModelError | None:
+        """ModelError("model.upstream") if the last assistant message ended by an error, else None."""
+        return ModelError("model.upstream", scrub_line(self.last_error, 500)) if self.last_error else None
+
+    def _new(self, kind: str, text: str = "", *, is_final: bool = False, is_error: bool = False) -> Entry:
+        entry = Entry(self._next_key, kind, _cut(scrub_text(text)), is_final=is_final, is_error=is_error)
+        self._next_key += 1
+        return entry
+
+    def _said(self, kind: str, text: str, *, is_error: bool = False) -> list[Change]:
+        entry = self._new(kind, text, is_final=True, is_error=is_error)
+        return [Change(entry, entry.text)]
+
+    def _on_agent_start(self, _fields: _Json) -> list[Change]:
+        self.last_error, self.was_aborted = "", False
+        return []
+
+    def _on_message_start(self, fields: _Json) -> list[Change]:
+        self._blocks.clear()
+        return []
+
+    def _on_update(self, fields: _Json) -> list[Change]:
+        event = _object(fields, "assistantMessageEvent")
+        kind, _, phase = _text(event, "type").partition("_")
+        index = event.get("contentIndex")
+        if kind not in ("text", "thinking") or not isinstance(index, int):
+            return []
+        if index not in self._blocks and len(self._blocks) >= OPEN_LIMIT:
+            return []
+        entry = self._blocks.get(index) or self._new(kind)
+        if phase == "end":
+            return self._settle(index, entry, _text(event, "content"), is_final=False)
+        delta = scrub_text(_text(event, "delta"))[: max(0, TEXT_LIMIT_CHARS - len(entry.text))]
+        self._blocks[index] = replace(entry, text=entry.text + delta)
+        return [Change(self._blocks[index], delta)]
+
+    def _settle(self, index: int, entry: Entry, content: str, *, is_final: bool) -> list[Change]:
+        """The authoritative text of a block; a replacement only if it is not what the deltas added up to."""
+        text = _cut(scrub_text(content))
+        self._blocks[index] = done = replace(entry, text=text, is_final=is_final)
+        if text.startswith(entry.text):
+            return [Change(done, text[len(entry.text) :])] if done != entry else []
+        return [Change(done, text, is_replaced=True)]
+
+    def _on_message_end(self, fields: _Json) -> list[Change]:
+        message = _object(fields, "message")
+        role = _text(message, "role")
+        if role == "assistant":
+            return self._end_assistant(message)
+        self._blocks.clear()
+        text = _content_text(message.get("content"))
+        if role == "user":
+            return self._said("user", text)
+        hidden = role in ("system", "toolResult") or not text
+        return [] if hidden else self._said("notice", f"{scrub_line(role, 40)}: {text}")
+
+    def _end_assistant(self, message: _Json) -> list[Change]:
+        changes: list[Change] = []
+        content = message.get("content")
+        for index, block in enumerate(content[:OPEN_LIMIT] if isinstance(content, list) else []):
+            kind = _text(block, "type") if isinstance(block, dict) else ""
+            if kind in ("text", "thinking") and isinstance(block, dict):
+                entry = self._blocks.get(index) or self._new(kind)
+                changes += self._settle(index, entry, _text(block, kind), is_final=True)
+        self._blocks.clear()
+        return changes + self._end_reason(message)
+
+    def _end_reason(self, message: _Json) -> list[Change]:
+        reason = _text(message, "stopReason")
+        self.last_error = (_text(message, "errorMessage") or "no reason was given") if reason == "error" else ""
+        if self.last_error:
+            return self._said("error", self.last_error, is_error=True)
+        if reason == "aborted":
+            self.was_aborted = True
+            return self._said("notice", "Stopped.")
+        return self._said("notice", "The answer was cut at the model's limit.") if reason == "length" else []
+
+    def _on_tool_start(self, fields: _Json) -> list[Change]:
+        if len(self._tools) >= OPEN_LIMIT:
+            return []
+        entry = replace(
+            self._new("tool"), title=scrub_line(_text(fields, "toolName"), 80), args=_safe_args(_object(fields, "args"))
+        )
+        self._tools[_text(fields, "toolCallId")] = entry
+        return [Change(entry)]
+
+    def _on_tool_update(self, fields: _Json) -> list[Change]:
+        entry = self._tools.get(_text(fields, "toolCallId"))
+        return self._tool_text(entry, _object(fields, "partialResult"), fields) if entry else []
+
+    def _tool_text(self, entry: Entry, result: _Json, fields: _Json) -> list[Change]:
+        """pi sends the whole output so far each time; what was there before is not sent again."""
+        text = _ends(scrub_text(_content_text(result.get("content"))))
+        self._tools[_text(fields, "toolCallId")] = now = replace(entry, text=text)
+        is_more = text.startswith(entry.text)
+        delta = text[len(entry.text) :] if is_more else text
+        return [Change(now, delta, is_replaced=not is_more)] if text != entry.text else []
+
+    def _on_tool_end(self, fields: _Json) -> list[Change]:
+        call_id = _text(fields, "toolCallId")
+        entry = self._tools.pop(call_id, None) or replace(
+            self._new("tool"), title=scrub_line(_text(fields, "toolName"), 80)
+        )
+        changes = self._tool_text(entry, _object(fields, "result"), fields)
+        now = self._tools.pop(call_id, entry)
+        duration = fields.get("durationMs")
+        done = replace(
+            now,
+            is_error=fields.get("isError") is True,
+            is_final=True,
+            duration_ms=int(duration) if isinstance(duration, int | float) else None,
+        )
+        return coalesce([*changes, Change(done)])
+
+    def _on_settled(self, fields: _Json) -> list[Change]:
+        self.was_aborted = self.was_aborted or fields.get("aborted") is True
+        left = [replace(entry, is_final=True, is_error=True) for entry in self._tools.values()]
+        self._tools.clear()
+        return [Change(entry) for entry in left]
+
+    def _on_retry(self, fields: _Json) -> list[Change]:
+        text = f"Trying again ({fields.get('attempt')} of {fields.get('maxAttempts')}): {_text(fields, 'errorMessage')}"
+        return self._said("notice", text)
+
+    def _on_retry_end(self, fields: _Json) -> list[Change]:
+        if fields.get("success") is True:
+            self.last_error = ""
+            return []
+        return self._said("notice", f"Gave up trying again: {_text(fields, 'finalError')}")
+
+    def _on_compaction_end(self, fields: _Json) -> list[Change]:
+        fault = _text(fields, "errorMessage")
+        return self._said(
+            "notice", f"The conversation was not shortened: {fault}" if fault else "Conversation shortened."
+        )
+
+    def _on_extension_error(self, fields: _Json) -> list[Change]:
+        return self._said("notice", f"An extension failed: {_text(fields, 'error')}", is_error=True)
+
+
+_HANDLERS = {
+    "agent_start": Transcript._on_agent_start,
+    "message_start": Transcript._on_message_start,
+    "message_update": Transcript._on_update,
+    "message_end": Transcript._on_message_end,
+    "tool_execution_start": Transcript._on_tool_start,
+    "tool_execution_update": Transcript._on_tool_update,
+    "tool_execution_end": Transcript._on_tool_end,
+    "agent_settled": Transcript._on_settled,
+    "auto_retry_start": Transcript._on_retry,
+    "auto_retry_end": Transcript._on_retry_end,
+    "compaction_end": Transcript._on_compaction_end,
+    "extension_error": Transcript._on_extension_error,
+}
+
+
+def _text(value: _Json, key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _object(value: _Json, key: str) -> _Json:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _content_text(content: JsonValue) -> str:
+    """The texts of a message's or a result's content; other blocks as `[image]` and the like."""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for block in content if isinstance(content, list) else []:
+        kind = _text(block, "type") if isinstance(block, dict) else ""
+        parts.append(_text(block, "text") if kind == "text" and isinstance(block, dict) else f"[{kind or 'unknown'}]")
+    return "\n".join(parts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_LIMIT_CHARS else text[:TEXT_LIMIT_CHARS]
+
+
+def _ends(text: str) -> str:
+    """Both ends of a long output: the beginning says what it is, the end how it went."""
+    if len(text) <= OUTPUT_LIMIT_CHARS:
+        return text
+    half = OUTPUT_LIMIT_CHARS // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters …]\n{text[-half:]}"
+
+
+def _safe_args(args: _Json) -> _Json:
+    """Arguments with every text scrubbed and cut; anything deep is shown as its JSON."""
+    return {scrub_line(key, 80): _safe_arg(value) for key, value in list(args.items())[:64]}
+
+
+def _safe_arg(value: JsonValue) -> JsonValue:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _ends(scrub_text(text))
