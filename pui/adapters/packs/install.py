@@ -1,0 +1,282 @@
+"""Brings a pack in: verify, one streaming pass into a staging folder, then a swap by renames. All or nothing.
+
+In: a PackSource, trusted keys. Out: the installed pack, active; or a PuiError and the folders as they were.
+Never: a file the manifest does not list, a link followed, a pack that is visible before every byte of it is proven
+and durable.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pui.adapters.packs.archive import Progress, read_archive
+from pui.adapters.packs.check import check_pack, scan_tree
+from pui.adapters.packs.cleaning import clean_staging, remove_unused
+from pui.adapters.packs.file_ops import (
+    FileOps,
+    mapped_os_errors,
+    opened_folder,
+    remove_tree,
+    sync_folder,
+    write_new_file,
+)
+from pui.adapters.packs.keys import TrustFolder
+from pui.adapters.packs.locks import installer_lock, pack_removal
+from pui.adapters.packs.slots import read_floors, read_slot, render_floors, render_slot
+from pui.adapters.packs.source import PackSource
+from pui.adapters.packs.tree_writer import TreeWriter
+from pui.adapters.paths import AppPaths, own_dir
+from pui.domain.errors import HostError, SetupError
+from pui.domain.manifest import Manifest
+from pui.domain.pack_check import ENVELOPE, RECORDED_STATS, check_tree, render_stats
+from pui.domain.pack_path import RESERVED_FOLDER
+from pui.domain.trust import AppFacts, VerifiedManifest, check_compatibility, check_version_floor, verify_envelope
+from pui.ports import InstalledPack
+
+LOCK_WAIT_S = 10.0
+_SPARE_BYTES = 16 * 1024 * 1024
+_BYTES_PER_FILE = 4096  # what a small file costs beyond its size
+
+
+@dataclass(frozen=True)
+class InstallResult:
+    """`was_there`: the same pack was installed and sound, it was only made active. `cleaned`: what an installer that
+    died had left. `removed`: ids of packs that are neither active nor previous any more."""
+
+    pack: InstalledPack
+    was_there: bool
+    cleaned: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The folder of one install: the pack as it grows, and the new slot files."""
+
+    folder: Path
+
+    @property
+    def pack(self) -> Path:
+        return self.folder / "pack"
+
+    @property
+    def replaced(self) -> Path:
+        return self.folder / "replaced"
+
+    def draft(self, target: Path) -> Path:
+        return self.folder / target.name
+
+
+class PackInstaller:
+    """Installs packs for one user. Safe against a second one, in this process or another."""
+
+    def __init__(
+        self, paths: AppPaths, app: AppFacts, *, ops: FileOps | None = None, lock_wait_s: float = LOCK_WAIT_S
+    ) -> None:
+        self._paths = paths
+        self._app = app
+        self._ops = ops or FileOps()
+        self._lock_wait_s = lock_wait_s
+
+    def install(
+        self, source: PackSource, trust: TrustFolder, *, progress: Progress | None = None, allow_older: bool = False
+    ) -> InstallResult:
+        """The pack of `source`, verified, unpacked and made active.
+
+        Raises SetupError (pack.*), DownloadError (fetch.*), HostError host.disk_full or .permission, CallerError;
+        then the active pack is the same as before and nothing is left in the staging folder.
+        """
+        envelope = source.read_envelope()
+        verified = self._verify(envelope, trust)
+        with self._locked():
+            cleaned = clean_staging(self._ops, self._paths)
+            floors = {} if allow_older else read_floors(self._paths.version_floor)
+            check_version_floor(verified.manifest, floors.get(verified.manifest.platform))
+            was_there = self._is_sound(verified, trust)
+            with self._stage(verified.pack_id) as stage:
+                if not was_there:
+                    self._unpack(source, envelope, verified.manifest, stage, progress or _no_progress)
+                self._swap_in(stage, verified, is_new=not was_there)
+            removed = remove_unused(self._ops, self._paths)
+        pack = InstalledPack(verified.pack_id, self._root(verified), verified.manifest, verified.signed_by)
+        return InstallResult(pack, was_there, cleaned, removed)
+
+    def _verify(self, envelope: bytes, trust: TrustFolder) -> VerifiedManifest:
+        try:
+            verified = verify_envelope(envelope, trust.keys)
+        except SetupError as error:
+            if trust.faults and error.code == "pack.untrusted":
+                raise SetupError(error.code, error.message, detail="\n".join(trust.faults)) from error
+            raise
+        check_compatibility(verified.manifest, self._app)
+        return verified
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        paths = self._paths
+        for folder in (paths.data, paths.pack_dir, paths.packs_dir, paths.staging_dir):
+            own_dir(folder)
+        with mapped_os_errors(f"changing {paths.pack_dir}"), installer_lock(paths.install_lock, self._lock_wait_s):
+            yield
+
+    def _root(self, verified: VerifiedManifest) -> Path:
+        return self._paths.packs_dir / verified.pack_id
+
+    def _is_sound(self, verified: VerifiedManifest, trust: TrustFolder) -> bool:
+        root = self._root(verified)
+        if not root.exists():
+            return False
+        try:
+            check_pack(root, trust, self._app, full=True)
+        except SetupError:
+            return False  # damaged: the install puts a good one in its place
+        return True
+
+    @contextmanager
+    def _stage(self, pack_id: str) -> Iterator[_Stage]:
+        """A fresh staging folder; gone afterwards, whatever happens (after SIGKILL: by the next start)."""
+        name = f"{pack_id}.{secrets.token_hex(4)}"
+        with opened_folder(self._paths.staging_dir) as staging:
+            try:
+                self._ops.make_folder(name, staging, 0o700)
+                yield _Stage(self._paths.staging_dir / name)
+            except BaseException as error:
+                self._remove_after_failure(name, staging, error)
+                raise
+            remove_tree(self._ops, name, staging)
+
+    def _remove_after_failure(self, name: str, staging: int, error: BaseException) -> None:
+        """The first error is the one to report; the next start removes what cannot be removed now."""
+        try:
+            remove_tree(self._ops, name, staging)
+        except OSError as second:
+            error.add_note(f"{self._paths.staging_dir / name} could not be removed: {second}")
+
+    def _unpack(
+        self, source: PackSource, envelope: bytes, manifest: Manifest, stage: _Stage, progress: Progress
+    ) -> None:
+        self._check_space(manifest)
+        with opened_folder(stage.folder) as at:
+            self._ops.make_folder(stage.pack.name, at)
+        with source.open_archive(manifest.payload) as chunks, TreeWriter(self._ops, stage.pack) as writer:
+            for event in read_archive(chunks, manifest, progress):
+                writer.take(event)
+        self._record(stage.pack, envelope, manifest)
+
+    def _check_space(self, manifest: Manifest) -> None:
+        needed = manifest.total_size_bytes + _BYTES_PER_FILE * len(manifest.files) + _SPARE_BYTES
+        free = self._ops.free_bytes(self._paths.pack_dir)
+        if free < needed:
+            raise HostError(
+                "host.disk_full",
+                f"the pack needs {needed >> 20} MiB in {self._paths.pack_dir}, {free >> 20} MiB are free",
+            )
+
+    def _record(self, root: Path, envelope: bytes, manifest: Manifest) -> None:
+        """Compares what was written with the manifest once more, and keeps its stats for the check at each launch."""
+        found = scan_tree(root)
+        faults = check_tree(manifest, found, {}, found[""].owner).faults
+        if faults:
+            raise HostError("host.permission", f"the file system did not keep what was written: {faults[0]}")
+        with opened_folder(root) as at:
+            self._ops.make_folder(RESERVED_FOLDER, at)
+            self._ops.sync(at)
+        with opened_folder(root / RESERVED_FOLDER) as at:
+            write_new_file(self._ops, Path(ENVELOPE).name, at, envelope)
+            write_new_file(self._ops, Path(RECORDED_STATS).name, at, render_stats(found))
+            self._ops.sync(at)
+
+    def _swap_in(self, stage: _Stage, verified: VerifiedManifest, *, is_new: bool) -> None:
+        """From here on nothing is written any more, only renamed; every file that is renamed is durable."""
+        targets = self._draft_slots(stage, verified)
+        before = {target: _bytes_of(target) for target in targets}
+        with _interrupt_later():
+            try:
+                if is_new:
+                    self._place(stage, self._root(verified))
+                for target in targets:
+                    self._ops.rename(stage.draft(target), target)
+                sync_folder(self._ops, self._paths.pack_dir)
+            except BaseException:
+                self._swap_back(stage, verified, before)
+                raise
+
+    def _draft_slots(self, stage: _Stage, verified: VerifiedManifest) -> list[Path]:
+        """The slot files that change, in the order of their renames: `active` last, it is the moment of the swap."""
+        paths, manifest = self._paths, verified.manifest
+        floors = dict(self._known_floors())
+        floors[manifest.platform] = max(manifest.pack_version, floors.get(manifest.platform, 0))
+        drafts = {paths.version_floor: render_floors(floors)}
+        active = self._known_active()
+        if active not in (None, verified.pack_id):
+            drafts[paths.previous_pack] = render_slot(str(active))
+        drafts[paths.active_pack] = render_slot(verified.pack_id)
+        with opened_folder(stage.folder) as at:
+            for target, data in drafts.items():
+                write_new_file(self._ops, stage.draft(target).name, at, data)
+        return list(drafts)
+
+    def _known_floors(self) -> dict[str, int]:
+        try:
+            return dict(read_floors(self._paths.version_floor))
+        except SetupError:  # only reached with allow_older: the person insists, so the unreadable file is replaced
+            return {}
+
+    def _known_active(self) -> str | None:
+        try:
+            return read_slot(self._paths.active_pack)
+        except SetupError:
+            return None  # unreadable: this install mends it
+
+    def _place(self, stage: _Stage, root: Path) -> None:
+        if root.exists():
+            with pack_removal(root):
+                self._ops.rename(root, stage.replaced)
+        self._ops.rename(stage.pack, root)
+        sync_folder(self._ops, root.parent)
+
+    def _swap_back(self, stage: _Stage, verified: VerifiedManifest, before: Mapping[Path, bytes | None]) -> None:
+        """A rename failed: the slots say again what they said, the new pack goes back into the staging folder."""
+        for target, data in before.items():
+            if _bytes_of(target) != data:
+                self._restore(stage, target, data)
+        root = self._root(verified)
+        if not stage.pack.exists() and self._known_active() != verified.pack_id and root.exists():
+            self._ops.rename(root, stage.pack)
+        if stage.replaced.exists() and not root.exists():
+            self._ops.rename(stage.replaced, root)
+
+    def _restore(self, stage: _Stage, target: Path, data: bytes | None) -> None:
+        if data is None:
+            target.unlink()
+            return
+        name = f"{target.name}.before"
+        with opened_folder(stage.folder) as at:
+            write_new_file(self._ops, name, at, data)
+        self._ops.rename(stage.folder / name, target)
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _no_progress(done_bytes: int, total_bytes: int) -> None:
+    """Nobody looks."""
+
+
+@contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Ctrl-C waits until the renames are done; it would find neither the old nor the new state complete."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,73 @@
+"""The small text files beside the packs: which one is active, which was before, the highest version ever installed.
+
+In: their paths. Out: ids and versions, or SetupError pack.corrupt. Never: a write in place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pui.adapters.packs.file_ops import mapped_os_errors, read_file
+from pui.domain.errors import SetupError
+from pui.domain.events import JsonValue
+from pui.domain.strict_json import StrictJsonError, dump_canonical, load_object
+
+FLOOR_SCHEMA = "pui-pack-floor-1"
+_PACK_ID = re.compile(r"[a-z0-9]{1,20}-[a-z0-9_]{1,20}-[0-9]{1,16}-[0-9a-f]{12}")
+_LIMIT_BYTES = 64 * 1024
+
+
+def is_pack_id(text: str) -> bool:
+    return _PACK_ID.fullmatch(text) is not None
+
+
+def read_slot(path: Path) -> str | None:
+    """The pack id in `path`, None when there is no such file. Raises SetupError pack.corrupt, HostError."""
+    text = _read(path)
+    if text is None:
+        return None
+    pack_id = text.decode("utf-8", "replace").removesuffix("\n")
+    if not is_pack_id(pack_id):
+        raise SetupError("pack.corrupt", f"{path} does not hold a pack id", hint="Install the pack again.")
+    return pack_id
+
+
+def render_slot(pack_id: str) -> bytes:
+    return f"{pack_id}\n".encode()
+
+
+def read_floors(path: Path) -> Mapping[str, int]:
+    """Highest version ever installed, by platform. Raises SetupError pack.corrupt, HostError."""
+    data = _read(path)
+    if data is None:
+        return {}
+    try:
+        table = load_object(data, _LIMIT_BYTES)
+        floors = table.get("floors")
+        if table.get("schema") != FLOOR_SCHEMA or not isinstance(floors, dict):
+            raise StrictJsonError("it has another form")
+        return {name: _version(value) for name, value in floors.items()}
+    except StrictJsonError as error:
+        hint = "Remove the file to forget which versions were installed, then install the newest pack."
+        raise SetupError("pack.corrupt", f"{path} cannot be read: {error}", hint=hint) from error
+
+
+def render_floors(floors: Mapping[str, int]) -> bytes:
+    values: dict[str, JsonValue] = dict(floors)
+    return dump_canonical({"schema": FLOOR_SCHEMA, "floors": values})
+
+
+def _version(value: JsonValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise StrictJsonError("a version is not a whole number")
+    return value
+
+
+def _read(path: Path) -> bytes | None:
+    with mapped_os_errors(f"reading {path}"):
+        try:
+            return read_file(path, _LIMIT_BYTES)
+        except FileNotFoundError:
+            return None
