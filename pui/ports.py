@@ -6,13 +6,16 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pui.domain.facts import HostFacts
+from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
+from pui.domain.task import MountRequest
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class SocketEndpoint:
 
     path: Path
     listener_fd: int
+
+
+@dataclass(frozen=True)
+class ChosenFolder:
+    """A folder that may be mounted: resolved, with the identity that a launch compares again; warnings are shown."""
+
+    path: Path
+    read_only: bool
+    device: int
+    inode: int
+    warnings: tuple[str, ...] = ()
 
 
 class Process(Protocol):
@@ -100,11 +114,55 @@ class Transport(Protocol):
         """Raises LaunchError("launch.timeout")."""
 
 
+class VirtualMachine(Protocol):
+    """One QEMU. Its process runs from the moment it is handed out; `ready` comes later, `quit` works at any time."""
+
+    @property
+    def identity(self) -> ProcessIdentity: ...
+
+    async def ready(self, timeout_s: float) -> None:
+        """QEMU answers on its monitor. Raises LaunchError launch.qemu_exit (with its last lines), launch.timeout."""
+
+    async def query_status(self) -> str:
+        """QEMU's run state: running, paused, internal-error, io-error, guest-panicked, shutdown…
+
+        Raises OutcomeUnknownError, LaunchError("launch.timeout"), ProtocolError("protocol.remote").
+        """
+
+    def events(self) -> AsyncIterator[QmpEvent]:
+        """SHUTDOWN, GUEST_PANICKED, BLOCK_IO_ERROR… since `ready`, until the monitor closes. For one reader."""
+
+    async def wait(self) -> int:
+        """Exit code of QEMU, negative signal number when killed. May be awaited by many."""
+
+    async def quit(self, grace_s: float) -> int:
+        """Order on the monitor, after `grace_s` SIGTERM, after as long again SIGKILL. Idempotent; returns the code."""
+
+    def log_tail(self, limit_bytes: int = 4096) -> str: ...
+
+
+class Hypervisor(Protocol):
+    async def start(self, plan: LaunchPlan, *, qmp: SocketEndpoint, log_path: Path) -> VirtualMachine:
+        """Start QEMU for `plan`; every ListenerFd of the plan is inherited, `qmp` is the host end of plan.qmp.
+
+        Afterwards the caller closes its copies with Transport.unlisten. Raises as ProcessStarter.start does.
+        """
+
+
+class MountServers(Protocol):
+    async def start(self, pack_root: Path, platform: Platform, share: ShareInput, *, log_path: Path) -> Process:
+        """The mount server of one virtiofs share, on the listener of `share.socket`. 9p needs none.
+
+        It serves one connection and ends with it. When it ends earlier, QEMU may wait for it for ever: race its
+        `wait` with VirtualMachine.ready. Raises LaunchError("launch.mount_server").
+        """
+
+
 class HostProbe(Protocol):
-    async def probe(self, pack: InstalledPack) -> HostFacts:
+    async def probe(self, pack: InstalledPack, *, refresh: bool = False) -> HostFacts:
         """Facts about this computer; boots a probe machine per accelerator unless a cached verdict still holds.
 
-        Leaves no process and no file behind but its cache.
+        `refresh` ignores the cache. Leaves no process and no file behind but its cache.
         """
 
 
@@ -189,7 +247,45 @@ class ProcessTable(Protocol):
         """SIGKILL through a pidfd after the start time was compared. False when it was not there."""
 
 
-class RpcEvents(Protocol):
-    """What pi says, already decoded and bounded (domain/rpc.py)."""
+class VirtualMachine(Protocol):
+    """A QEMU whose monitor has answered."""
 
-    def __aiter__(self) -> AsyncIterator[Mapping[str, object]]: ...
+    @property
+    def identity(self) -> ProcessIdentity: ...
+
+    async def wait(self) -> int:
+        """Exit code of QEMU. May be awaited by many."""
+
+    async def trouble(self) -> str:
+        """Returns a reason once QEMU reports one by itself (guest panicked, internal error, disk full); else waits."""
+
+    async def quit(self, grace_s: float) -> None:
+        """QMP `quit`, then SIGTERM, then SIGKILL, each after `grace_s`. Idempotent; fine on a dead QEMU."""
+
+    def log_tail(self, limit_bytes: int = 4096) -> str: ...
+
+
+class Hypervisor(Protocol):
+    async def start(self, plan: LaunchPlan, *, qmp: SocketEndpoint, log_path: Path) -> VirtualMachine:
+        """Start QEMU with exactly the plan's argv and greet its monitor. On any failure nothing is left running.
+
+        Raises LaunchError("launch.qemu_exit", "launch.timeout"), SetupError("qemu.missing").
+        """
+
+
+class MountServers(Protocol):
+    async def start(self, pack: InstalledPack, share: ShareInput, log_path: Path) -> Process:
+        """Start the mount server (virtiofsd) of one share on the listener of `share.socket`.
+
+        Raises LaunchError("launch.mount_server").
+        """
+
+
+class Folders(Protocol):
+    def decide(self, mounts: Sequence[MountRequest]) -> tuple[ChosenFolder, ...]:
+        """Each folder resolved and allowed, in order. Raises CallerError("mount.refused") for the first that is not."""
+
+
+class PackLock(Protocol):
+    def hold(self, pack_id: str) -> AbstractContextManager[None]:
+        """While held nobody can remove the pack. Raises SetupError("pack.in_use")."""

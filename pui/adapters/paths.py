@@ -23,15 +23,6 @@ ENV_CACHE_DIR = "PUI_CACHE_DIR"
 ENV_RUNTIME_DIR = "PUI_RUNTIME_DIR"
 ENV_ALLOW_TCG = "PUI_ALLOW_TCG"
 
-# files of one task, in <data>/tasks/<task_id>/
-JOURNAL = "journal.jsonl"
-TRANSCRIPT = "transcript.jsonl"
-SERIAL_LOG = "serial.log"
-QEMU_LOG = "qemu.log"
-QEMU_IMG_LOG = "qemu-img.log"
-OVERLAY = "overlay.qcow2"
-CHANGES_DIFF = "changes.diff"
-
 # names of the sockets in <runtime>/<task_id>/ (".sock" is appended by the transport)
 SOCKET_QMP = "qmp"
 SOCKET_RPC = "rpc"
@@ -42,15 +33,7 @@ SOCKET_SUFFIX = ".sock"
 SOCKET_PATH_LIMIT_BYTES = 107
 """sun_path of Linux holds 108 bytes, the last one a NUL (unix(7))."""
 
-WORK_FILES = (OVERLAY, QEMU_IMG_LOG)
-"""What a task leaves that nobody reads later: removed at teardown and by recovery."""
-
 _TASK_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
-
-
-def virtiofsd_log(tag: str) -> str:
-    """Log file of the mount server of one share; `tag` is the mount tag."""
-    return f"virtiofsd-{tag}.log"
 
 
 def virtiofsd_socket(tag: str) -> str:

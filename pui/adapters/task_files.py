@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pui.adapters.journal_file import JsonlFile
-from pui.adapters.paths import JOURNAL, TRANSCRIPT, WORK_FILES, AppPaths, checked_task_id, own_dir, private_dir
+from pui.adapters.paths import AppPaths, checked_task_id, own_dir, private_dir
 from pui.domain.errors import CallerError, HostError
+from pui.domain.task_files import JOURNAL, TRANSCRIPT, WORK_FILES
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 

@@ -35,14 +35,13 @@ class MountRequest:
 class TaskSpec:
     """A task as asked for. The first mount is the workspace. Raises CallerError("caller.bad_request") when built wrong.
 
-    `memory_mib` 256..65536, `cpu_count` 1..32. `keep_open`: the machine stays up when pi has settled.
+    `memory_mib` 256..65536, `cpu_count` 1..32.
     """
 
     prompt: str
     mounts: tuple[MountRequest, ...]
     memory_mib: int = 768
     cpu_count: int = 2
-    keep_open: bool = False
 
     def __post_init__(self) -> None:
         _require(bool(self.prompt.strip()), "the prompt is empty")
@@ -95,7 +94,6 @@ def spec_to_json(spec: TaskSpec) -> dict[str, JsonValue]:
         "mounts": [{"folder": str(m.folder), "read_only": m.read_only} for m in spec.mounts],
         "memory_mib": spec.memory_mib,
         "cpu_count": spec.cpu_count,
-        "keep_open": spec.keep_open,
     }
 
 
@@ -116,7 +114,6 @@ def _spec_from_json(value: Mapping[str, JsonValue]) -> TaskSpec:
         mounts=tuple(_mount_from_json(item) for item in mounts),
         memory_mib=_number(value["memory_mib"]),
         cpu_count=_number(value["cpu_count"]),
-        keep_open=value["keep_open"] is True,
     )
 
 
