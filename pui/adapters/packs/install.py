@@ -106,6 +106,14 @@ class PackInstaller:
         pack = InstalledPack(verified.pack_id, self._root(verified), verified.manifest, verified.signed_by)
         return InstallResult(pack, was_there, cleaned, removed)
 
+    def check(self, source: PackSource, trust: TrustFolder, *, progress: Progress | None = None) -> VerifiedManifest:
+        """Everything install() checks about the pack itself, without writing a byte. Raises as install() does."""
+        verified = self._verify(source.read_envelope(), trust)
+        with source.open_archive(verified.manifest.payload) as chunks:
+            for _ in read_archive(chunks, verified.manifest, progress or _no_progress):
+                pass
+        return verified
+
     def _verify(self, envelope: bytes, trust: TrustFolder) -> VerifiedManifest:
         try:
             verified = verify_envelope(envelope, trust.keys)

@@ -1,0 +1,23 @@
+"""What this app on this computer asks of a pack.
+
+In: the interpreter's view of the system, the installed version of pui. Out: AppFacts. Never: a guess.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version
+
+from pui.domain.handshake import PROTOCOL_VERSION
+from pui.domain.trust import AppFacts
+
+_SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
+_MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+
+
+def this_app() -> AppFacts:
+    """An unknown system keeps its own name, so that the refusal of a pack can say it."""
+    system = _SYSTEMS.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    return AppFacts(f"{system}-{_MACHINES.get(machine, machine)}", version("pui"), PROTOCOL_VERSION)

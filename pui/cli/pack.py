@@ -1,0 +1,277 @@
+"""`pui pack`: build, install, verify, list and remove runtime packs.
+
+In: parsed arguments. Out: an exit code: 0 done, 1 failed with a named error, 2 wrong usage.
+Never: a check of its own; what may be installed is decided below (domain/trust.py, adapters/packs).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pui.adapters.packs.fetch import UrlSource
+from pui.adapters.packs.install import InstallResult, PackInstaller
+from pui.adapters.packs.keys import load_trust, trust_development_key
+from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource, PackSource
+from pui.adapters.packs.store import InstalledPacks, PackListing
+from pui.adapters.packs.this_app import this_app
+from pui.adapters.paths import AppPaths, app_paths
+from pui.cli.output import ByteProgress, note, print_error, print_json, say
+from pui.domain.errors import PuiError
+
+if TYPE_CHECKING:
+    from pui.packbuild.progress import Progress
+
+DEFAULT_LEVEL = 10
+
+_OVERVIEW = """\
+A runtime pack holds what a task's machine needs: QEMU, a kernel, the guest's files and pi. It is two files side by
+side, NAME.tar.zst and NAME.envelope.json. Only a pack signed by a key in your trust folder can be installed.
+
+  pui pack build --install            make a pack on this computer and install it
+  pui pack install ~/NAME.tar.zst     install a pack that you were given
+  pui pack list                       what is installed, and whom you trust
+"""
+_BUILD = """\
+Fetches the locked inputs (once: they are cached by hash), builds the pack and signs it with this computer's development
+key, which is made at the first build and trusted only by you.
+
+example:
+  pui pack build --install
+  pui pack build --frozen --out dist      refuse inputs that differ from the lock file
+"""
+_INSTALL = """\
+Reads the signed manifest first; then the archive is hashed, unpacked and written in one pass. Nothing changes unless
+every byte is the signed one. The pack that was active before is kept as the previous one.
+
+example:
+  pui pack install pui-runtime-linux-x86_64-3.tar.zst
+  pui pack install https://example.org/packs/pui-runtime-linux-x86_64-3.tar.zst
+"""
+_VERIFY = """\
+Hashes every file of an installed pack (the active one if you name none), or checks a pack file without installing it.
+
+example:
+  pui pack verify
+  pui pack verify ./pui-runtime-linux-x86_64-3.tar.zst
+"""
+_LIST = """\
+Shows each installed pack, its signer, and the keys in your trust folder.
+
+example:
+  pui pack list --json
+"""
+_REMOVE = """\
+Removes an installed pack. The active one only with --force; one that a running task uses never.
+
+example:
+  pui pack remove linux-x86_64-2-0123456789ab
+"""
+
+Handler = Callable[[argparse.Namespace], int]
+Commands = Any  # argparse._SubParsersAction, which has no public name
+
+
+def add_parser(commands: Commands) -> None:
+    """Adds `pack` and its sub-commands; each sets `handler`."""
+    parser = _command(commands, "pack", "build, install, verify, list and remove runtime packs", _OVERVIEW)
+    parser.set_defaults(handler=lambda arguments: _show_help(parser))
+    parts = parser.add_subparsers(metavar="COMMAND")
+    _add_build(parts)
+    _add_install(parts)
+    verify = _command(parts, "verify", "check an installed pack or a pack file", _VERIFY, _verify)
+    verify.add_argument("what", nargs="?", metavar="ID|FILE", help="an installed pack's id, or a pack file")
+    listing = _command(parts, "list", "what is installed, and whom you trust", _LIST, _list)
+    remove = _command(parts, "remove", "remove an installed pack", _REMOVE, _remove)
+    remove.add_argument("pack_id", metavar="ID")
+    remove.add_argument("--force", action="store_true", help="also if it is the active pack")
+    for part in (verify, listing, remove):
+        part.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_build(parts: Commands) -> None:
+    build = _command(parts, "build", "make and sign a pack on this computer", _BUILD, _build)
+    build.add_argument("--out", type=Path, metavar="DIR", help="where the two files go (default: the cache)")
+    how = build.add_mutually_exclusive_group()
+    how.add_argument("--frozen", action="store_true", help="refuse any input that differs from the lock file")
+    how.add_argument("--update-lock", action="store_true", help="take the newest inputs and rewrite the lock file")
+    build.add_argument("--level", type=_level, default=DEFAULT_LEVEL, help="zstd level 1-19 (default: %(default)s)")
+    build.add_argument("--install", action="store_true", help="install the pack afterwards")
+
+
+def _add_install(parts: Commands) -> None:
+    install = _command(parts, "install", "install a pack from a file or an https address", _INSTALL, _install)
+    install.add_argument("source", metavar="PATH|URL", help="the .tar.zst or the .envelope.json; both must be there")
+    install.add_argument(
+        "--allow-older", action="store_true", help="insist on a version older than one installed before"
+    )
+    install.add_argument(
+        "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
+    )
+    install.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _command(
+    commands: Commands, name: str, summary: str, epilog: str, handler: Handler | None = None
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if handler is not None:
+        parser.set_defaults(handler=_reported(handler))
+    return parser
+
+
+def _reported(handler: Handler) -> Handler:
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return handler(arguments)
+        except PuiError as error:
+            print_error(error, as_json=getattr(arguments, "json", False))
+            return 1
+
+    return run
+
+
+def _show_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
+
+
+def _level(text: str) -> int:
+    level = int(text)
+    if not 1 <= level <= 19:
+        raise argparse.ArgumentTypeError("the level is a number from 1 to 19")
+    return level
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from pui.packbuild.build import BuildOptions, build_pack  # heavy, and absent from an app without the builder
+
+    paths = app_paths()
+    options = BuildOptions(
+        out_dir=arguments.out or paths.build_dir,
+        cache_dir=paths.cache,
+        key_path=paths.dev_key,
+        frozen=arguments.frozen,
+        update_lock=arguments.update_lock,
+        level=arguments.level,
+    )
+    paths.cache.mkdir(parents=True, exist_ok=True)
+    with ByteProgress("building") as progress:
+        built = build_pack(options, lambda step: _show_step(progress, step))
+    key = trust_development_key(paths.dev_key, paths.trust_dir)
+    say(f"built {built.archive}")
+    note(f"signed by the {key.label}, which is now in {paths.trust_dir}")
+    if arguments.install:
+        _say_installed(_install_from(paths, FileSource(built.archive), quiet=False, allow_older=False))
+    return 0
+
+
+def _show_step(progress: ByteProgress, step: Progress) -> None:
+    if step.note:
+        note(f"{step.stage}: {step.note}")
+    progress.update(step.done, step.total, step.stage)
+
+
+def _install(arguments: argparse.Namespace) -> int:
+    source = _source(arguments.source, trust_environment=arguments.trust_environment)
+    result = _install_from(app_paths(), source, quiet=arguments.json, allow_older=arguments.allow_older)
+    if arguments.json:
+        print_json({"installed": result.pack.pack_id, "was_there": result.was_there, "removed": list(result.removed)})
+    else:
+        _say_installed(result)
+    return 0
+
+
+def _source(text: str, *, trust_environment: bool) -> PackSource:
+    if "://" in text:
+        return UrlSource(text, trust_environment=trust_environment)
+    return FileSource(Path(text))
+
+
+def _install_from(paths: AppPaths, source: PackSource, *, quiet: bool, allow_older: bool) -> InstallResult:
+    installer, trust = PackInstaller(paths, this_app()), load_trust(paths.trust_dir)
+    with ByteProgress("installing", quiet=quiet) as progress:
+        return installer.install(source, trust, progress=progress.update, allow_older=allow_older)
+
+
+def _say_installed(result: InstallResult) -> None:
+    for name in result.cleaned:
+        note(f"removed what an interrupted install had left: {name}")
+    for name in result.removed:
+        note(f"removed the pack before the previous one: {name}")
+    what = "was installed already, now active" if result.was_there else "installed and active"
+    say(f"{result.pack.pack_id} {what}, signed by {result.pack.signed_by}")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    paths, what = app_paths(), arguments.what
+    if what is not None and what.endswith((ARCHIVE_SUFFIX, ENVELOPE_SUFFIX)):
+        with ByteProgress("checking", quiet=arguments.json) as progress:
+            installer, trust = PackInstaller(paths, this_app()), load_trust(paths.trust_dir)
+            verified = installer.check(_source(what, trust_environment=False), trust, progress=progress.update)
+        pack_id, files, signed_by = verified.pack_id, verified.manifest.files, verified.signed_by
+    else:
+        pack = InstalledPacks(paths, this_app()).verify(what)
+        pack_id, files, signed_by = pack.pack_id, pack.manifest.files, pack.signed_by
+    if arguments.json:
+        print_json({"pack_id": pack_id, "files": len(files), "signed_by": signed_by, "sound": True})
+    else:
+        say(f"{pack_id} is sound: {len(files)} files as signed by {signed_by}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    paths = app_paths()
+    store = InstalledPacks(paths, this_app())
+    for name in store.clean():
+        note(f"removed what an interrupted install had left: {name}")
+    packs, trust = store.list(), load_trust(paths.trust_dir)
+    if arguments.json:
+        keys = [{"keyid": key.keyid, "label": key.label, "revoked": key.revoked} for key in trust.keys]
+        print_json({"packs": [_listing_value(pack) for pack in packs], "keys": keys, "key_faults": list(trust.faults)})
+        return 0
+    for pack in packs:
+        say(_listing_line(pack))
+    if not packs:
+        say("no runtime pack is installed")
+    say(f"trusted keys in {paths.trust_dir}:")
+    for key in trust.keys:
+        say(f"  {key.keyid[:16]}  {key.label}{' (revoked)' if key.revoked else ''}")
+    for fault in trust.faults:
+        say(f"  not a key: {fault}")
+    return 0
+
+
+def _listing_value(pack: PackListing) -> dict[str, object]:
+    value: dict[str, object] = {"pack_id": pack.pack_id, "slot": pack.slot, "signed_by": pack.signed_by}
+    if pack.manifest is not None:
+        value |= {
+            "version": pack.manifest.pack_version,
+            "created": pack.manifest.created,
+            "size_bytes": pack.manifest.total_size_bytes,
+            "components": dict(pack.manifest.components),
+        }
+    if pack.problem is not None:
+        value["problem"] = {"code": pack.problem.code, "message": pack.problem.message, "hint": pack.problem.hint}
+    return value
+
+
+def _listing_line(pack: PackListing) -> str:
+    slot = pack.slot or "kept"
+    if pack.manifest is None:
+        return f"{slot:9} {pack.pack_id}  {pack.problem}"
+    size_mib = pack.manifest.total_size_bytes / 2**20
+    return f"{slot:9} {pack.pack_id}  {size_mib:.0f} MiB  {pack.manifest.created}  signed by {pack.signed_by}"
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    InstalledPacks(app_paths(), this_app()).remove(arguments.pack_id, force=arguments.force)
+    if arguments.json:
+        print_json({"removed": arguments.pack_id})
+    else:
+        say(f"{arguments.pack_id} removed")
+    return 0
