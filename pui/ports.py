@@ -6,7 +6,7 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Protocol
 from pui.domain.facts import HostFacts
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
+from pui.domain.platforms import Platform
+from pui.domain.qmp import QmpEvent
 from pui.domain.task import MountRequest
 
 
@@ -245,40 +247,6 @@ class ProcessTable(Protocol):
 
     def kill(self, identity: ProcessIdentity) -> bool:
         """SIGKILL through a pidfd after the start time was compared. False when it was not there."""
-
-
-class VirtualMachine(Protocol):
-    """A QEMU whose monitor has answered."""
-
-    @property
-    def identity(self) -> ProcessIdentity: ...
-
-    async def wait(self) -> int:
-        """Exit code of QEMU. May be awaited by many."""
-
-    async def trouble(self) -> str:
-        """Returns a reason once QEMU reports one by itself (guest panicked, internal error, disk full); else waits."""
-
-    async def quit(self, grace_s: float) -> None:
-        """QMP `quit`, then SIGTERM, then SIGKILL, each after `grace_s`. Idempotent; fine on a dead QEMU."""
-
-    def log_tail(self, limit_bytes: int = 4096) -> str: ...
-
-
-class Hypervisor(Protocol):
-    async def start(self, plan: LaunchPlan, *, qmp: SocketEndpoint, log_path: Path) -> VirtualMachine:
-        """Start QEMU with exactly the plan's argv and greet its monitor. On any failure nothing is left running.
-
-        Raises LaunchError("launch.qemu_exit", "launch.timeout"), SetupError("qemu.missing").
-        """
-
-
-class MountServers(Protocol):
-    async def start(self, pack: InstalledPack, share: ShareInput, log_path: Path) -> Process:
-        """Start the mount server (virtiofsd) of one share on the listener of `share.socket`.
-
-        Raises LaunchError("launch.mount_server").
-        """
 
 
 class Folders(Protocol):

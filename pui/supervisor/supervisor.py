@@ -7,7 +7,6 @@ Never: the work of a state (activities.py), a decision about a folder (domain/mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pui.domain.chart_names import GUARDS
@@ -17,6 +16,7 @@ from pui.domain.journal import TaskView
 from pui.domain.machine import ChartMachine
 from pui.domain.statechart import Chart
 from pui.domain.task import TaskSpec, spec_to_json
+from pui.ports import ChosenFolder
 from pui.supervisor.activities import TaskActivities
 from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
 from pui.supervisor.resources import ResourceStack
@@ -62,7 +62,7 @@ class Supervisor:
         self._services.files.create(task_id)
         journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
         journal.write("created", None, self._created_fields(task_id, spec, folders))
-        self._tasks[task_id] = self._start(task_id, spec, journal)
+        self._tasks[task_id] = self._start(task_id, spec, journal, folders)
         return task_id
 
     def trigger(self, task_id: str, trigger: str) -> None:
@@ -110,19 +110,19 @@ class Supervisor:
         unfinished = [view for view in others if view.state not in {"finished", "stranded", "broken"}]
         return sum(is_owned_by_running_app(view, table) for view in unfinished)
 
-    def _created_fields(self, task_id: str, spec: TaskSpec, folders: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    def _created_fields(self, task_id: str, spec: TaskSpec, folders: tuple[ChosenFolder, ...]) -> dict[str, JsonValue]:
         app = self._services.app
         owner: dict[str, JsonValue] = {
             "pid": app.pid,
             "start_ticks": app.start_ticks,
             "executable": app.executable,
         }
-        return {"task_id": task_id, "spec": spec_to_json(spec), "folders": dict(folders), "app": owner}
+        return {"task_id": task_id, "spec": spec_to_json(spec), "folders": [_tell(f) for f in folders], "app": owner}
 
-    def _start(self, task_id: str, spec: TaskSpec, journal: TaskJournal) -> LiveTask:
+    def _start(self, task_id: str, spec: TaskSpec, journal: TaskJournal, folders: tuple[ChosenFolder, ...]) -> LiveTask:
         resources = ResourceStack(journal)
         session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
-        activities = TaskActivities(task_id, spec, self._services, journal, resources, session)
+        activities = TaskActivities(task_id, spec, self._services, journal, resources, session, folders)
         machine = ChartMachine(self._task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
         loop_task = asyncio.create_task(self._run(runner, journal, session), name=f"task-{task_id}")
@@ -135,3 +135,13 @@ class Supervisor:
         finally:
             session.close()
             journal.close()
+
+
+def _tell(folder: ChosenFolder) -> JsonValue:
+    return {
+        "path": str(folder.path),
+        "read_only": folder.read_only,
+        "device": folder.device,
+        "inode": folder.inode,
+        "warnings": list(folder.warnings),
+    }

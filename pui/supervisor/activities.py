@@ -1,0 +1,109 @@
+"""The work of each state of the task chart, over ports.
+
+In: the task's spec, services, what earlier activities have made. Out: facts for guards and journal, or a PuiError.
+Never: a decision that the domain can make, a release (only teardown releases), a change of state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from pui.domain.errors import CallerError, PuiError
+from pui.domain.events import JsonValue
+from pui.domain.facts import HostFacts
+from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
+from pui.domain.task import TaskSpec
+from pui.ports import ChosenFolder, InstalledPack
+from pui.supervisor.guest_work import GuestWork
+from pui.supervisor.machine_work import MachineWork
+from pui.supervisor.resources import ResourceStack
+from pui.supervisor.runner import Activity
+from pui.supervisor.services import Services
+from pui.supervisor.session import Session
+from pui.supervisor.task_journal import TaskJournal
+
+OVERLAY_NEED_BYTES = 1 << 30
+
+Facts = Mapping[str, JsonValue]
+
+
+class TaskActivities:
+    """The activities of one task by the chart's names."""
+
+    def __init__(
+        self,
+        task_id: str,
+        spec: TaskSpec,
+        services: Services,
+        journal: TaskJournal,
+        resources: ResourceStack,
+        session: Session,
+        folders: tuple[ChosenFolder, ...],
+    ) -> None:
+        self._spec = spec
+        self._services = services
+        self._journal = journal
+        self._resources = resources
+        self._folders = folders
+        self._machine = MachineWork(task_id, spec, services, journal, resources, folders)
+        self._guest = GuestWork(spec, services, journal, resources, session, self._machine)
+
+    def table(self) -> Mapping[str, Activity]:
+        """Exactly the names of domain/chart_names.py."""
+        return {
+            "run_preflight": self.run_preflight,
+            "prepare_overlay": self._machine.prepare_overlay,
+            "launch_qemu": self._machine.launch_qemu,
+            "await_hello": self._guest.await_hello,
+            "serve_channel": self._guest.serve_channel,
+            "release_resources": self.release_resources,
+        }
+
+    async def run_preflight(self, cause: int) -> Facts:
+        """Pack, computer and folders. Findings are facts; only a folder that changed meanwhile is an error."""
+        self._recheck_folders()
+        pack, pack_fact = await self._find_pack()
+        facts = None if pack is None else await self._services.host.probe(pack)
+        need = ResourceRequest(self._spec.memory_mib, self._spec.cpu_count, OVERLAY_NEED_BYTES)
+        verdict = decide_preflight(pack_fact, facts, need, self._services.tcg_is_allowed)
+        if pack is not None and facts is not None:
+            self._machine.use(pack, facts, verdict)
+        told = _tell(pack, facts, verdict)
+        self._journal.write("fact", cause, {"facts": told})
+        return {"setup_is_needed": verdict.setup_is_needed, "timeout_scale": verdict.timeout_scale}
+
+    async def release_resources(self, cause: int) -> Facts:
+        """Everything in reverse order. Raises the first failure after all were tried."""
+        failures = await self._resources.release_all(cause)
+        if failures:
+            raise PuiError("host.permission", "not everything could be released: " + "; ".join(failures))
+        return {}
+
+    def _recheck_folders(self) -> None:
+        """A folder that is not the one that was chosen any more is refused (threats.md, G10)."""
+        now = self._services.folders.decide(self._spec.mounts)
+        for before, after in zip(self._folders, now, strict=True):
+            if (before.device, before.inode) != (after.device, after.inode):
+                raise CallerError("mount.refused", f"{before.path} is not the folder that was chosen any more")
+
+    async def _find_pack(self) -> tuple[InstalledPack | None, PackFact]:
+        try:
+            pack = await asyncio.to_thread(self._services.packs.active)
+        except PuiError as fault:
+            return None, PackFact("", fault.code, fault.message, fault.hint)
+        return pack, PackFact(pack.pack_id)
+
+
+def _tell(pack: InstalledPack | None, facts: HostFacts | None, verdict: PreflightVerdict) -> dict[str, JsonValue]:
+    """What a person and the journal are told about this computer."""
+    return {
+        "pack": pack.pack_id if pack else None,
+        "signed_by": pack.signed_by if pack else None,
+        "accelerator": verdict.accelerator,
+        "share": verdict.share,
+        "share_reason": verdict.share_reason,
+        "timeout_scale": verdict.timeout_scale,
+        "findings": [finding.to_json() for finding in verdict.findings],
+        "probe_from_cache": facts.from_cache if facts else None,
+    }

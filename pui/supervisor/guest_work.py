@@ -1,0 +1,151 @@
+"""The guest's half of a task: hello, configuration, pi's first answer, the prompt.
+
+In: a machine that was launched, the session. Out: facts; errors named by what ended first. Never: a process, a release.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+
+from pui.domain.errors import GuestError, ProtocolError, PuiError
+from pui.domain.events import JsonValue
+from pui.domain.guest_config import GuestMount, GuestSetup, plan_guest_config
+from pui.domain.handshake import CtlCommand, Exited
+from pui.domain.model_policy import SecretText
+from pui.domain.task import TaskSpec, guest_paths, mount_tag
+from pui.ports import ByteChannel
+from pui.supervisor.guest_control import GuestControl
+from pui.supervisor.machine_work import MachineWork
+from pui.supervisor.resources import Resource, ResourceStack
+from pui.supervisor.services import Services
+from pui.supervisor.session import Session
+from pui.supervisor.task_journal import TaskJournal
+from pui.supervisor.watching import end_all, while_all_live
+
+CONNECT_LIMIT_S = 5.0
+POWER_OFF_LIMIT_S = 3.0
+
+Facts = Mapping[str, JsonValue]
+
+
+class GuestWork:
+    """Activities await_hello and serve_channel."""
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        services: Services,
+        journal: TaskJournal,
+        resources: ResourceStack,
+        session: Session,
+        machine: MachineWork,
+    ) -> None:
+        self._spec = spec
+        self._services = services
+        self._journal = journal
+        self._resources = resources
+        self._session = session
+        self._machine = machine
+        self._readers: dict[str, asyncio.Task[None]] = {}
+        self._control: GuestControl | None = None
+        self._token = SecretText("")
+
+    async def await_hello(self, cause: int) -> Facts:
+        """Until pi has answered get_state: ready means usable."""
+        control = GuestControl(await self._connect("pui.ctl", cause))
+        self._control = control
+        self._read("pui.ctl", control.run(), cause)
+        self._resources.push(Resource("guest", "guest", self._power_off), cause)
+        state = await while_all_live(self._introduce(control, cause), self._watches())
+        facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": state.get("model")}
+        self._journal.write("fact", cause, {"facts": facts})
+        return {}
+
+    async def serve_channel(self, cause: int) -> Facts:
+        """Give pi the prompt; done when pi has settled."""
+        stats = await while_all_live(self._run_prompt(), self._watches())
+        self._journal.write("fact", cause, {"facts": {"stats": dict(stats)}})
+        return {}
+
+    async def _introduce(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
+        hello = await control.hello()
+        self._journal.write("fact", cause, {"facts": {"guest": hello.guest, "guest_kernel": hello.kernel}})
+        await self._serve_model(cause)
+        self._session.attach(await self._connect("pui.rpc", cause))
+        self._read("pui.rpc", self._session.run(), cause)
+        await control.order(*self._configuration())
+        return await self._session.ask("get_state")
+
+    async def _run_prompt(self) -> Mapping[str, JsonValue]:
+        await self._session.prompt(self._spec.prompt)
+        return await self._session.ask("get_session_stats")
+
+    def _configuration(self) -> tuple[CtlCommand, ...]:
+        kind = self._machine.ground.share_kind or "9p"
+        paths = guest_paths(self._spec.mounts)
+        mounts = tuple(
+            GuestMount(mount_tag(index), path, kind, mount.read_only)
+            for index, (path, mount) in enumerate(zip(paths, self._spec.mounts, strict=True))
+        )
+        setup = GuestSetup(
+            hostname="pui",
+            clock_ns=self._services.clock.now_ns(),
+            entropy=self._services.random_bytes(32),
+            mounts=mounts,
+            working_dir=paths[0],
+            model=self._services.model,
+            token=self._token,
+        )
+        return plan_guest_config(setup)
+
+    async def _serve_model(self, cause: int) -> None:
+        self._token = SecretText(self._services.random_bytes(24).hex())
+        gateway = self._services.new_gateway(self._token)
+        self._resources.push(Resource("model-gateway", "gateway", gateway.close), cause)
+        self._journal.write("fact", cause, {"facts": {"model_label": gateway.label, "is_demo": gateway.is_demo}})
+        self._read("pui.model", gateway.serve(await self._connect("pui.model", cause)), cause)
+
+    async def _connect(self, port: str, cause: int) -> ByteChannel:
+        endpoint = self._machine.endpoints[port]
+        channel = await self._services.transport.connect(endpoint, CONNECT_LIMIT_S)
+        self._resources.push(Resource(f"channel-{port}", "channel", channel.close), cause)
+        return channel
+
+    def _read(self, port: str, work: Awaitable[None], cause: int) -> None:
+        """A reader outlives the state that started it; teardown ends it."""
+        task = asyncio.ensure_future(work)
+        self._readers[port] = task
+        self._resources.push(Resource(f"reader-{port}", "reader", lambda: end_all([task])), cause)
+
+    def _watches(self) -> list[Awaitable[None]]:
+        readers = [asyncio.shield(task) for task in self._readers.values()]
+        return [*self._machine.watches(), *readers, self._pi_ended()]
+
+    async def _pi_ended(self) -> None:
+        """Raises GuestError("guest.agent_exit") when PID 1 says that pi has ended."""
+        if self._control is None:
+            raise ProtocolError("protocol.local", "no control channel")
+        exited = await self._control.pi_exited()
+        self._session.pi_has_exited()
+        raise GuestError("guest.agent_exit", _how(exited), detail=self._control.stderr_tail())
+
+    async def _power_off(self) -> None:
+        """Ask for an orderly power-off, so that what the guest still holds is written; QEMU is ended either way."""
+        if self._control is None or self._readers["pui.ctl"].done():
+            return
+        try:
+            async with asyncio.timeout(POWER_OFF_LIMIT_S):
+                await self._control.order(CtlCommand("poweroff"))
+                await self._machine.vm.wait()
+        except (TimeoutError, PuiError):
+            return  # teardown goes on with QEMU itself, which does not need the guest's consent
+
+
+def _marks(control: GuestControl) -> dict[str, JsonValue]:
+    return {mark.stage: mark.uptime_ms for mark in control.marks}
+
+
+def _how(exited: Exited) -> str:
+    end = f"by signal {exited.signal}" if exited.signal is not None else f"with code {exited.code}"
+    return f"pi ended {end}"

@@ -1,0 +1,54 @@
+"""Everything of the outside world that tasks need, in one value.
+
+In: implementations of ports (compose.py makes the real ones, tests the simulated ones). Out: the same, by name.
+Never: behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pui.domain.model_policy import ModelChoice, SecretText
+from pui.ports import (
+    Clock,
+    DiskImages,
+    Folders,
+    HostProbe,
+    Hypervisor,
+    ModelGateway,
+    MountServers,
+    PackLock,
+    PackStore,
+    ProcessIdentity,
+    ProcessTable,
+    TaskFiles,
+    Transport,
+)
+
+
+@dataclass(frozen=True)
+class Services:
+    """`machine_limit` is the number of machines at one time; `new_gateway` takes the task's token.
+
+    `random_bytes` returns that many fresh bytes for tokens and the guest's entropy.
+    """
+
+    packs: PackStore
+    pack_lock: PackLock
+    host: HostProbe
+    disks: DiskImages
+    hypervisor: Hypervisor
+    mount_servers: MountServers
+    transport: Transport
+    files: TaskFiles
+    folders: Folders
+    clock: Clock
+    process_table: ProcessTable
+    app: ProcessIdentity
+    model: ModelChoice
+    new_gateway: Callable[[SecretText], ModelGateway]
+    new_task_id: Callable[[], str]
+    random_bytes: Callable[[int], bytes]
+    machine_limit: int
+    tcg_is_allowed: bool
