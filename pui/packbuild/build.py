@@ -1,0 +1,211 @@
+"""Builds a runtime pack: from locked inputs to a signed archive.
+
+In: `BuildOptions`. Out: `BuiltPack`, progress through a callback. Never: root rights, a change outside of the cache and
+output folders (but for the lock with `update_lock`, and the development key when it is absent).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pui.domain import pack_layout
+from pui.domain.manifest import Compatibility, Manifest, ManifestFile, Payload, render_manifest
+from pui.packbuild import guest_program, kernel, pi_part, qemu_part, recipe, rootfs, sign, tools
+from pui.packbuild.archive import PackFile, write_archive
+from pui.packbuild.compile_cache import add_compile_cache
+from pui.packbuild.deb import unpack_deb
+from pui.packbuild.downloads import DownloadCache
+from pui.packbuild.image import write_image
+from pui.packbuild.inputs import PACKAGED_LOCK, obtain_inputs
+from pui.packbuild.lock import Lock
+from pui.packbuild.node_part import add_node
+from pui.packbuild.progress import Progress, Report
+from pui.packbuild.tree import Tree, Wanted
+
+DEFAULT_LEVEL = 10
+GUEST_SOURCES = Path(__file__).parent.parent / "guest"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """`out_dir` gets the two files of the pack; `key_path` is the development key (made when absent).
+
+    `level` is zstd's; `lock_path` is rewritten by `update_lock` only; `frozen` forbids other inputs than the lock's.
+    """
+
+    out_dir: Path
+    cache_dir: Path
+    key_path: Path
+    frozen: bool = False
+    update_lock: bool = False
+    level: int = DEFAULT_LEVEL
+    lock_path: Path = PACKAGED_LOCK
+    guest_sources: Path = GUEST_SOURCES
+
+
+@dataclass(frozen=True)
+class BuiltPack:
+    """The two files of a pack and what they hold. `key_path` signed it."""
+
+    archive: Path
+    envelope: Path
+    manifest: Manifest
+
+
+def build_pack(options: BuildOptions, report: Report) -> BuiltPack:
+    """Build and sign. Raises PuiError("pack.build"), DownloadError fetch.*; the output folder is then unchanged."""
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    cache = DownloadCache(options.cache_dir, report)
+    lock = obtain_inputs(
+        cache,
+        options.lock_path,
+        options.cache_dir,
+        frozen=options.frozen,
+        update_lock=options.update_lock,
+        report=report,
+    )
+    with tempfile.TemporaryDirectory(prefix="pui-build-", dir=options.cache_dir) as name:
+        work = Path(name)
+        work.chmod(0o755)  # the compile cache is made by another uid below it
+        files = _build_files(_Stage(options, cache, lock, work, report))
+        return _assemble(options, lock, files, work, report)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What every part needs."""
+
+    options: BuildOptions
+    cache: DownloadCache
+    lock: Lock
+    work: Path
+    report: Report
+
+    def say(self, stage: str, note: str) -> None:
+        self.report(Progress(stage, note=note))
+
+    def path(self, name: str) -> Path:
+        return self.cache.path_of(self.lock.one(name).sha256)
+
+    def unpacked(self, part: str, wanted: Wanted) -> Tree:
+        tree = Tree()
+        for item in self.lock.of_part(part):
+            self.say("unpack", f"{part}: {item.name} {item.version}")
+            unpack_deb(self.cache.path_of(item.sha256), tree, wanted)
+        return tree
+
+
+def _build_files(stage: _Stage) -> list[PackFile]:
+    guest = _guest_program(stage)
+    files = qemu_part.qemu_files(stage.unpacked("qemu", qemu_part.is_wanted))
+    stage.say("kernel", "extracting the kernel and its modules")
+    linux = kernel.read_kernel(stage.unpacked("kernel", kernel.is_wanted))
+    files.append(PackFile(pack_layout.KERNEL, linux.vmlinux))
+    files.append(PackFile(pack_layout.INITRD, kernel.render_initrd(linux, guest)))
+    helpers = tools.Tools(stage.unpacked("tools", tools.is_wanted), stage.work / "tools")
+    tree, certificates = _root_tree(stage, helpers, linux, guest)
+    files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
+    stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")
+    image = write_image(
+        tree, helpers, _own_qemu_img(files, stage.work / "qemu"), stage.work, _seconds(stage.lock.created)
+    )
+    files.append(PackFile(pack_layout.BASE_IMAGE, image))
+    return files
+
+
+def _guest_program(stage: _Stage) -> bytes:
+    item = stage.lock.one(recipe.PYPI_COMPILER)
+    stage.say("guest", "compiling the guest program (about 40 s the first time)")
+    cache_dir = stage.options.cache_dir
+    compiler = guest_program.unpack_compiler(stage.cache.path_of(item.sha256), item.sha256, cache_dir)
+    sources = guest_program.find_sources(stage.options.guest_sources)
+    return guest_program.compile_guest_program(compiler, sources, stage.work, cache_dir)
+
+
+def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest: bytes) -> tuple[Tree, bytes]:
+    packages = stage.lock.of_part("rootfs")
+    stage.say("rootfs", f"unpacking {len(packages)} packages")
+    tree = rootfs.base_tree(packages, {item.sha256: stage.cache.path_of(item.sha256) for item in packages})
+    certificates = rootfs.finish(tree)
+    tree.file("sbin/pui-init", guest, mode=0o755)
+    kernel.add_late_modules(linux, tree)
+    stage.say("node", "stripping Node, pruning pi")
+    add_node(tree, stage.path(recipe.NPM_NODE), helpers, stage.work)
+    pi_part.add_pi(tree, {item.name: stage.cache.path_of(item.sha256) for item in stage.lock.of_part("pi")})
+    pi_part.check_engines(tree.content(f"{recipe.GUEST_PI}/package.json"), stage.lock.one(recipe.NPM_NODE).version)
+    rootfs.check_complete(tree)
+    stage.say("compile-cache", "running pi once to fill Node's compile cache")
+    add_compile_cache(tree, stage.work)
+    return tree, certificates
+
+
+def _own_qemu_img(files: Sequence[PackFile], folder: Path) -> list[str]:
+    """The pack's own qemu-img, laid out as in a pack: the image does not depend on the builder's version."""
+    for file in files:
+        if file.path.startswith("qemu/") and isinstance(file.content, bytes):
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+            path.chmod(file.mode)
+    loader, libraries = folder / pack_layout.QEMU_LOADER, folder / pack_layout.QEMU_LIB_DIR
+    return [str(loader), "--library-path", str(libraries), str(folder / pack_layout.QEMU_IMG)]
+
+
+def _seconds(created: str) -> int:
+    return int(datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def pack_version(created: str) -> int:
+    """YYYYMMDD of the lock, then two digits of the recipe's revision: grows with every new lock or recipe."""
+    return int(created[:10].replace("-", "")) * 100 + recipe.RECIPE_REVISION
+
+
+def _assemble(options: BuildOptions, lock: Lock, files: Sequence[PackFile], work: Path, report: Report) -> BuiltPack:
+    version = pack_version(lock.created)
+    stem = f"pui-runtime-{recipe.PLATFORM}-{version}"
+    key = sign.load_or_make_key(options.key_path)
+    payload = work / f"{stem}.tar.zst"
+    written = write_archive(files, payload, options.level, report)
+    manifest = _manifest(lock, version, files, Payload(payload.name, written.size_bytes, written.sha256))
+    envelope = work / f"{stem}.envelope.json"
+    envelope.write_bytes(sign.sign_manifest(render_manifest(manifest), key))
+    report(Progress("done", written.size_bytes, written.size_bytes, f"{stem}: {written.size_bytes >> 20} MiB"))
+    return BuiltPack(_publish(payload, options.out_dir), _publish(envelope, options.out_dir), manifest)
+
+
+def _publish(file: Path, folder: Path) -> Path:
+    """Copy beside the target, then rename: a reader sees the old file or the new one."""
+    partial = folder / f".{file.name}.partial"
+    with file.open("rb") as source, partial.open("wb") as target:
+        while chunk := source.read(1 << 20):
+            target.write(chunk)
+    return partial.replace(folder / file.name)
+
+
+def _components(lock: Lock) -> dict[str, str]:
+    """Versions by part name for people, then every input as `SOURCE/NAME`."""
+    headline = {part: lock.one(name).version for part, name in recipe.HEADLINE_COMPONENTS.items()}
+    return headline | {f"{item.kind.split('-')[0]}/{item.name}": item.version for item in lock.inputs}
+
+
+def _manifest(lock: Lock, version: int, files: Sequence[PackFile], payload: Payload) -> Manifest:
+    entries = tuple(
+        sorted(
+            (ManifestFile(file.path, file.size_bytes(), file.sha256(), file.mode) for file in files),
+            key=lambda entry: entry.path,
+        )
+    )
+    return Manifest(
+        pack_version=version,
+        platform=recipe.PLATFORM,
+        created=lock.created,
+        compatibility=Compatibility(recipe.APP_MIN, recipe.GUEST_PROTOCOL),
+        components=_components(lock),
+        files=entries,
+        total_size_bytes=sum(entry.size_bytes for entry in entries),
+        payload=payload,
+    )
