@@ -30,7 +30,7 @@ HOME = PurePosixPath("/home/ann")
 
 
 def _identity(path: PurePath) -> FileIdentity:
-    return FileIdentity(1, zlib.crc32(str(path).encode()))
+    return FileIdentity(1, zlib.crc32(str(path).encode("utf-8", "surrogateescape")))
 
 
 def _at(path: str | PurePath, *, same_as: str = "") -> ResolvedFolder:
