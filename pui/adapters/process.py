@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pui.adapters.log_pump import LOG_LIMIT_BYTES, LogPump
 from pui.domain.errors import HostError, LaunchError, PuiError, SetupError
-from pui.ports import ProcessIdentity
+from pui.ports import Process, ProcessIdentity
 
 GUEST_UID = 1000
 GUEST_GID = 1000
@@ -100,6 +100,15 @@ class ChildProcess:
 
     def log_tail(self, limit_bytes: int = 4096) -> str:
         return self._log.tail(limit_bytes)
+
+
+async def run_to_end(child: Process) -> int:
+    """Exit code of a child that ends on its own; when we are cancelled it is killed first."""
+    try:
+        return await child.wait()
+    except asyncio.CancelledError:
+        await child.stop(0.0)
+        raise
 
 
 class LinuxProcessStarter:

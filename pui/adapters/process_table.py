@@ -10,11 +10,18 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from pui.adapters.process import start_ticks_of
 from pui.ports import ProcessIdentity
 
 _STATE = 0  # field 3 of proc_pid_stat(5), counted from the field after the command's name
 _START_TIME = 19
 _DELETED = " (deleted)"
+
+
+def own_identity() -> ProcessIdentity:
+    """This very app, as a task's journal names its owner."""
+    pid = os.getpid()
+    return ProcessIdentity(pid, start_ticks_of(pid), str(Path("/proc/self/exe").readlink()))
 
 
 class LinuxProcessTable:
