@@ -6,7 +6,7 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,6 @@ from typing import Protocol
 from pui.domain.facts import HostFacts
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
-from pui.domain.platforms import Platform
-from pui.domain.qmp import QmpEvent
 from pui.domain.task import MountRequest
 
 
@@ -117,46 +115,36 @@ class Transport(Protocol):
 
 
 class VirtualMachine(Protocol):
-    """One QEMU. Its process runs from the moment it is handed out; `ready` comes later, `quit` works at any time."""
+    """A QEMU whose monitor has answered."""
 
     @property
     def identity(self) -> ProcessIdentity: ...
 
-    async def ready(self, timeout_s: float) -> None:
-        """QEMU answers on its monitor. Raises LaunchError launch.qemu_exit (with its last lines), launch.timeout."""
-
-    async def query_status(self) -> str:
-        """QEMU's run state: running, paused, internal-error, io-error, guest-panicked, shutdown…
-
-        Raises OutcomeUnknownError, LaunchError("launch.timeout"), ProtocolError("protocol.remote").
-        """
-
-    def events(self) -> AsyncIterator[QmpEvent]:
-        """SHUTDOWN, GUEST_PANICKED, BLOCK_IO_ERROR… since `ready`, until the monitor closes. For one reader."""
-
     async def wait(self) -> int:
-        """Exit code of QEMU, negative signal number when killed. May be awaited by many."""
+        """Exit code of QEMU. May be awaited by many."""
 
-    async def quit(self, grace_s: float) -> int:
-        """Order on the monitor, after `grace_s` SIGTERM, after as long again SIGKILL. Idempotent; returns the code."""
+    async def trouble(self) -> str:
+        """Returns a reason once QEMU reports one by itself (guest panicked, internal error, disk full); else waits."""
+
+    async def quit(self, grace_s: float) -> None:
+        """QMP `quit`, then SIGTERM, then SIGKILL, each after `grace_s`. Idempotent; fine on a dead QEMU."""
 
     def log_tail(self, limit_bytes: int = 4096) -> str: ...
 
 
 class Hypervisor(Protocol):
     async def start(self, plan: LaunchPlan, *, qmp: SocketEndpoint, log_path: Path) -> VirtualMachine:
-        """Start QEMU for `plan`; every ListenerFd of the plan is inherited, `qmp` is the host end of plan.qmp.
+        """Start QEMU with exactly the plan's argv and greet its monitor. On any failure nothing is left running.
 
-        Afterwards the caller closes its copies with Transport.unlisten. Raises as ProcessStarter.start does.
+        Raises LaunchError("launch.qemu_exit", "launch.timeout"), SetupError("qemu.missing").
         """
 
 
 class MountServers(Protocol):
-    async def start(self, pack_root: Path, platform: Platform, share: ShareInput, *, log_path: Path) -> Process:
-        """The mount server of one virtiofs share, on the listener of `share.socket`. 9p needs none.
+    async def start(self, pack: InstalledPack, share: ShareInput, log_path: Path) -> Process:
+        """Start the mount server (virtiofsd) of one share on the listener of `share.socket`.
 
-        It serves one connection and ends with it. When it ends earlier, QEMU may wait for it for ever: race its
-        `wait` with VirtualMachine.ready. Raises LaunchError("launch.mount_server").
+        Raises LaunchError("launch.mount_server").
         """
 
 

@@ -35,8 +35,6 @@ from pui.supervisor.task_journal import TaskJournal
 from pui.supervisor.watching import while_all_live
 
 STOP_GRACE_S = 2.0
-READY_LIMIT_S = 25.0
-TROUBLES = frozenset({"GUEST_PANICKED", "BLOCK_IO_ERROR", "GUEST_CRASHLOADED"})
 
 Facts = Mapping[str, JsonValue]
 Release = Callable[[], Awaitable[None]]
@@ -116,13 +114,12 @@ class MachineWork:
         self.endpoints = {name: self._listen(directory, name.removeprefix("pui."), cause) for name in PORT_NAMES}
         plan = plan_launch(self._inputs(tuple(shares), qmp))
         log_path = self._services.files.path(self._task_id, QEMU_LOG)
-        vm = await self._services.hypervisor.start(plan, qmp=qmp, log_path=log_path)
+        servers = [self.mount_server_ended(tag) for tag in self._servers]
+        vm = await while_all_live(self._services.hypervisor.start(plan, qmp=qmp, log_path=log_path), servers)
         self._vm = vm
         self._push_process("qemu", vm.identity, _quitting(vm), cause)
         for endpoint in (qmp, *self.endpoints.values()):
             self._services.transport.unlisten(endpoint)
-        servers = [self.mount_server_ended(tag) for tag in self._servers]
-        await while_all_live(vm.ready(READY_LIMIT_S), servers)
         return {"qemu_pid": vm.identity.pid}
 
     async def machine_ended(self) -> None:
@@ -131,10 +128,9 @@ class MachineWork:
         raise LaunchError("launch.qemu_exit", f"QEMU ended with {code}", detail=self.vm.log_tail())
 
     async def machine_in_trouble(self) -> None:
-        """Raises LaunchError for a trouble that QEMU reports by itself and would stay in; returns when it is quiet."""
-        async for event in self.vm.events():
-            if event.name in TROUBLES:
-                raise LaunchError("launch.qemu_exit", f"QEMU reports {event.name}", detail=self.vm.log_tail())
+        """Raises LaunchError for a trouble that QEMU reports by itself and would stay in."""
+        reason = await self.vm.trouble()
+        raise LaunchError("launch.qemu_exit", f"QEMU reports: {reason}", detail=self.vm.log_tail())
 
     def watches(self) -> list[Awaitable[None]]:
         """What must not end while the machine is needed. For one use each."""
@@ -157,7 +153,7 @@ class MachineWork:
         socket = MountServerSocket(endpoint.path, endpoint.listener_fd)
         share = ShareInput(tag, folder.path, folder.read_only, socket)
         log_path = self._services.files.path(self._task_id, virtiofsd_log(tag))
-        server = await self._services.mount_servers.start(ground.pack.root, ground.platform, share, log_path=log_path)
+        server = await self._services.mount_servers.start(ground.pack, share, log_path)
         self._servers[tag] = server
         self._push_process(f"mount-server-{tag}", server.identity, _stopping(server), cause)
         self._services.transport.unlisten(endpoint)
