@@ -11,6 +11,8 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
+
 from pui.domain.commands import CancelActivity, CancelTimer, Command, StartActivity, StartTimer
 from pui.domain.errors import PuiError
 from pui.domain.events import ActivityDone, ActivityFailed, Event, JsonValue, TimedOut, Triggered
@@ -22,6 +24,8 @@ from pui.supervisor.task_journal import TaskJournal
 Activity = Callable[[int], Awaitable[Mapping[str, JsonValue]]]
 
 CANCEL_LIMIT_S = 5.0
+
+_log = structlog.get_logger()
 
 
 class TaskRunner:
@@ -71,6 +75,8 @@ class TaskRunner:
             return
         self._write_outcome(step, event, seq)
         moved = self._journal.write("transition", seq, self._describe_step(step))
+        structlog.contextvars.bind_contextvars(state=step.target)
+        _log.info("transition", source=step.source, trigger=step.trigger)
         for command in step.commands:
             await self._carry_out(command, moved)
         self._end_on_journal_fault(seq)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from pui.domain.chart_names import GUARDS
 from pui.domain.errors import CallerError, HostError
 from pui.domain.events import JsonValue, Triggered
@@ -125,11 +127,12 @@ class Supervisor:
         activities = TaskActivities(task_id, spec, self._services, journal, resources, session, folders)
         machine = ChartMachine(self._task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
-        loop_task = asyncio.create_task(self._run(runner, journal, session), name=f"task-{task_id}")
+        loop_task = asyncio.create_task(self._run(task_id, runner, journal, session), name=f"task-{task_id}")
         return LiveTask(task_id, spec, runner, journal, session, loop_task)
 
     @staticmethod
-    async def _run(runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
+    async def _run(task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
+        structlog.contextvars.bind_contextvars(task_id=task_id, state="created")
         try:
             await runner.run()
         finally:
