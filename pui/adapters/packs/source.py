@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from pui.adapters.packs.file_ops import mapped_os_errors, read_file
+from pui.adapters.packs.file_ops import mapped_os_errors
 from pui.domain.errors import CallerError, SetupError
 from pui.domain.manifest import Payload
 from pui.domain.trust import MAX_ENVELOPE_BYTES
@@ -31,7 +31,7 @@ class PackSource(Protocol):
         """What a person is shown."""
 
     def read_envelope(self) -> bytes:
-        """At most MAX_ENVELOPE_BYTES. Raises PuiError."""
+        """Not much more than MAX_ENVELOPE_BYTES. Raises PuiError."""
 
     def open_archive(self, payload: Payload) -> AbstractContextManager[Iterator[bytes]]:
         """The archive's bytes in chunks of at most 256 KiB. Raises PuiError, also while it is iterated.
@@ -55,8 +55,8 @@ class FileSource:
 
     def read_envelope(self) -> bytes:
         self._require(self._envelope)
-        with mapped_os_errors(f"reading {self._envelope}"):
-            return read_file(self._envelope.resolve(), MAX_ENVELOPE_BYTES)
+        with mapped_os_errors(f"reading {self._envelope}"), self._envelope.open("rb") as file:
+            return file.read(MAX_ENVELOPE_BYTES + 1)  # one byte too many is refused where it is parsed
 
     @contextmanager
     def open_archive(self, payload: Payload) -> Iterator[Iterator[bytes]]:

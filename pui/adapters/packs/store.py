@@ -79,6 +79,8 @@ class InstalledPacks:
     def remove(self, pack_id: str, *, force: bool = False) -> None:
         """Raises CallerError (no id, or the active pack without `force`), SetupError pack.missing, pack.in_use."""
         _check_id(pack_id)
+        if not (self._paths.packs_dir / pack_id).is_dir():
+            raise SetupError("pack.missing", f"pack {pack_id} is not installed")
         with self._locked():
             self._check_removable(pack_id, force=force)
             with mapped_os_errors(f"removing pack {pack_id}"):
