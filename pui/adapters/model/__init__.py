@@ -1,0 +1,1 @@
+"""The model gateway of a task: the only way from a guest to a model, and the only holder of the key."""

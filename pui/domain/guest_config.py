@@ -1,0 +1,151 @@
+"""What the guest is told before pi starts: an ordered list of control orders.
+
+In: a GuestSetup. Out: CtlCommands: config, mounts, pi's files, its environment, start. Never: I/O, a real key.
+Source: pui/guest/protocol.md, section 2; pi 1.5.2 docs/cli.md, models.md, environment-variables.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pui.domain.events import JsonValue
+from pui.domain.handshake import CtlCommand
+from pui.domain.model_policy import ModelChoice, SecretText
+
+AGENT_UID = 1000
+AGENT_HOME = "/home/agent"
+AGENT_DIR = "/home/agent/.pi/agent"
+SESSION_DIR = "/home/agent/.pi/sessions"
+COMPILE_CACHE = "/opt/pui/compile-cache"
+NODE = "/usr/bin/node"
+PI_ENTRY = "/opt/pui/pi/dist/bundle/cli.js"
+RELAY_URL = "http://127.0.0.1:8089"
+_CHUNK_BYTES = 16_384
+_DEMO_CONTEXT_TOKENS = 128_000
+
+PI_ENVIRONMENT: Mapping[str, str] = {
+    "HOME": AGENT_HOME,
+    "USER": "agent",
+    "LOGNAME": "agent",
+    "SHELL": "/bin/bash",
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    "LANG": "C.UTF-8",
+    "TMPDIR": "/tmp",  # noqa: S108 - the guest's own
+    "TERM": "dumb",
+    "GIT_TERMINAL_PROMPT": "0",
+    "PI_OFFLINE": "1",
+    "PI_SKIP_VERSION_CHECK": "1",
+    "PI_TELEMETRY": "0",
+    "PI_CODING_AGENT_DIR": AGENT_DIR,
+    "PI_CODING_AGENT_SESSION_DIR": SESSION_DIR,
+    "NODE_COMPILE_CACHE": COMPILE_CACHE,
+}
+
+
+@dataclass(frozen=True)
+class GuestMount:
+    """A folder to mount: `fs_type` is "virtiofs" or "9p"; `path` is absolute in the guest."""
+
+    tag: str
+    path: str
+    fs_type: str
+    is_read_only: bool
+
+
+@dataclass(frozen=True)
+class GuestSetup:
+    """All that one task's guest needs to know. `clock_ns` is Unix time, `token` is what the model gateway asks for."""
+
+    hostname: str
+    clock_ns: int
+    entropy: bytes
+    mounts: tuple[GuestMount, ...]
+    working_dir: str
+    model: ModelChoice
+    token: SecretText
+    project_is_trusted: bool = False
+
+
+def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
+    """The orders in the order of protocol.md; `start` is the last. The caller numbers them."""
+    config = CtlCommand(
+        "config", (("hostname", setup.hostname), ("clock_ns", setup.clock_ns), ("entropy", setup.entropy.hex()))
+    )
+    files = [
+        *_file(f"{AGENT_DIR}/models.json", _json(models_json(setup.model, setup.token))),
+        *_file(f"{AGENT_DIR}/settings.json", _json(settings_json())),
+    ]
+    env = [CtlCommand("env", (("name", name), ("value", value))) for name, value in PI_ENVIRONMENT.items()]
+    return (config, *map(_mount, setup.mounts), *files, *env, _start(setup))
+
+
+def pi_argv(model: ModelChoice, *, project_is_trusted: bool = False) -> tuple[str, ...]:
+    """pi's command line. SIGUSR1 must not open Node's inspector to the tools; trust cannot be asked over RPC."""
+    return (
+        NODE,
+        "--disable-sigusr1",
+        PI_ENTRY,
+        "--mode",
+        "rpc",
+        "--offline",
+        "--session-dir",
+        SESSION_DIR,
+        "--provider",
+        model.provider,
+        "--model",
+        model.model,
+        "--no-mcp",
+        "--approve" if project_is_trusted else "--no-approve",
+    )
+
+
+def models_json(model: ModelChoice, token: SecretText) -> dict[str, JsonValue]:
+    """pi's models.json: the chosen provider goes to the relay with the task's token as its key."""
+    provider: dict[str, JsonValue] = {"baseUrl": f"{RELAY_URL}/{model.provider}", "apiKey": token.reveal()}
+    if not model.kind.is_built_in:
+        provider |= {"api": model.kind.api, "models": [_own_model(model)]}
+    return {"providers": {model.provider: provider}}
+
+
+def settings_json() -> dict[str, JsonValue]:
+    """pi's settings.json: no cache warming (requests without a task's need), no trust by default."""
+    return {"cacheWarming": "off", "defaultProjectTrust": "never", "quietStartup": True}
+
+
+def _own_model(model: ModelChoice) -> JsonValue:
+    free: JsonValue = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+    name = "Demo (scripted)" if model.is_demo else model.model
+    own: dict[str, JsonValue] = {"id": model.model, "name": name, "input": ["text"], "reasoning": False, "cost": free}
+    return own | {"contextWindow": _DEMO_CONTEXT_TOKENS, "maxTokens": 8192}
+
+
+def _mount(mount: GuestMount) -> CtlCommand:
+    return CtlCommand(
+        "mount",
+        (("tag", mount.tag), ("path", mount.path), ("type", mount.fs_type), ("ro", int(mount.is_read_only))),
+    )
+
+
+def _json(value: JsonValue) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def _file(path: str, data: bytes) -> list[CtlCommand]:
+    """As many orders as the line limit asks for: percent-encoding can treble the bytes."""
+    parts = [data[at : at + _CHUNK_BYTES] for at in range(0, len(data), _CHUNK_BYTES)] or [b""]
+    return [
+        CtlCommand(
+            "file", (("path", path), ("mode", "600"), ("owner", "agent"), ("append", int(number > 0)), ("data", part))
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _start(setup: GuestSetup) -> CtlCommand:
+    argv = pi_argv(setup.model, project_is_trusted=setup.project_is_trusted)
+    return CtlCommand(
+        "start",
+        (*(("argv", word) for word in argv), ("cwd", setup.working_dir), ("uid", AGENT_UID), ("gid", AGENT_UID)),
+    )
