@@ -62,6 +62,10 @@ class Process(Protocol):
     @property
     def identity(self) -> ProcessIdentity: ...
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+
     async def wait(self) -> int:
         """Exit code, negative signal number when killed. May be awaited by many."""
 

@@ -102,13 +102,13 @@ def _signal_name(number: int) -> str:
 
 
 class QemuMachine:
-    """ports.VirtualMachine."""
+    """ports.VirtualMachine. `reason` is the trouble that was noticed so far, "" when none."""
 
     def __init__(self, process: Process, monitor: Monitor, serial_log: Path) -> None:
         self._process = process
         self._monitor = monitor
         self._serial_log = serial_log
-        self._reason = ""
+        self.reason = ""
         self._is_in_trouble = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._watch_events(), name="qemu-events"),
@@ -122,6 +122,11 @@ class QemuMachine:
     def log_tail(self, limit_bytes: int = 4096) -> str:
         return self._process.log_tail(limit_bytes)
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.exit_code
+
     async def wait(self) -> int:
         return await self._process.wait()
 
@@ -131,10 +136,10 @@ class QemuMachine:
 
     async def trouble(self) -> str:
         await self._is_in_trouble.wait()
-        return self._reason
+        return self.reason
 
     def _note_trouble(self, reason: str) -> None:
-        self._reason = self._reason or reason
+        self.reason = self.reason or reason
         self._is_in_trouble.set()
 
     async def _watch_events(self) -> None:
