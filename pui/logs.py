@@ -74,8 +74,9 @@ def close_log(handler: logging.Handler) -> None:
     """Undo open_log; later events go nowhere."""
     logging.getLogger("pui").removeHandler(handler)
     handler.close()
-    structlog.configure(processors=[_drop])
+    structlog.configure(processors=[drop_events])
 
 
-def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def drop_events(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor for a process without a log."""
     raise structlog.DropEvent

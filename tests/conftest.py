@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+
+from pui.logs import drop_events
+
+structlog.configure(processors=[drop_events])
 
 
 def _children() -> set[int]:

@@ -16,6 +16,7 @@ import structlog
 from pui.domain.commands import CancelActivity, CancelTimer, Command, StartActivity, StartTimer
 from pui.domain.errors import PuiError
 from pui.domain.events import ActivityDone, ActivityFailed, Event, JsonValue, TimedOut, Triggered
+from pui.domain.journal import Outcome
 from pui.domain.machine import ChartMachine, Step
 from pui.domain.outcome import decide_outcome
 from pui.ports import Clock
@@ -46,6 +47,7 @@ class TaskRunner:
         self._facts: dict[str, JsonValue] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._timers: dict[int, asyncio.Task[None]] = {}
+        journal.on_fault = self._end_on_journal_fault
 
     @property
     def state(self) -> str:
@@ -79,29 +81,26 @@ class TaskRunner:
         _log.info("transition", source=step.source, trigger=step.trigger)
         for command in step.commands:
             await self._carry_out(command, moved)
-        self._end_on_journal_fault(seq)
 
-    def _end_on_journal_fault(self, cause: int) -> None:
-        """A task whose journal cannot be written is ended with that reason; its resources are released as ever."""
-        fault = self._journal.fault
-        if fault is None or self._journal.view.outcome is not None:
-            return
-        fields = {"result": "failed", "code": fault.code, "message": fault.message, "hint": fault.hint}
-        self.post(Triggered("cancel"), self._journal.write("outcome", cause, fields))
+    def _end_on_journal_fault(self) -> None:
+        """A task whose journal cannot be written is ended; its resources are released as ever."""
+        self.post(Triggered("cancel"), self._journal.view.last_seq)
 
     def _write_outcome(self, step: Step, event: Event, cause: int) -> None:
-        """The outcome stands in the journal before the transition that it explains."""
-        if self._journal.view.outcome is not None:
-            return
+        """The outcome stands in the journal before the transition that it explains; the first one counts."""
         outcome = decide_outcome(step.source, step.target, event)
-        if outcome is not None:
-            fields: dict[str, JsonValue] = {
-                "result": outcome.result,
-                "code": outcome.code,
-                "message": outcome.message,
-                "hint": outcome.hint,
-            }
-            self._journal.write("outcome", cause, fields)
+        if outcome is None or self._journal.view.outcome is not None:
+            return
+        fault = self._journal.fault
+        if fault is not None:
+            outcome = Outcome("failed", fault.code, fault.message, fault.hint)
+        fields: dict[str, JsonValue] = {
+            "result": outcome.result,
+            "code": outcome.code,
+            "message": outcome.message,
+            "hint": outcome.hint,
+        }
+        self._journal.write("outcome", cause, fields)
 
     def _describe_step(self, step: Step) -> dict[str, JsonValue]:
         return {

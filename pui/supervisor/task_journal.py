@@ -5,7 +5,7 @@ In: facts to record. Out: the seq of the record, the TaskView so far, a feed. Ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pui.domain.errors import HostError
 from pui.domain.events import JsonValue
@@ -30,14 +30,18 @@ class TaskJournal:
         self.view: TaskView = fold(records)
         self.feed: Feed[Record] = Feed()
         self.fault: HostError | None = None
+        self.on_fault: Callable[[], None] = lambda: None
 
     def write(self, type_: str, cause: int | None, fields: Mapping[str, JsonValue]) -> int:
         """Write one record before anything acts on it; returns its seq."""
         record = Record(self.view.last_seq + 1, self._clock.now_ns(), type_, cause, fields)
         self._unwritten.append(record)
-        self._write_out()
+        fault = self._write_out()
         self.view = fold_one(self.view, record)
         self.feed.append(record)
+        if fault is not None and self.fault is None:
+            self.fault = fault
+            self.on_fault()
         return record.seq
 
     def close(self) -> None:
@@ -45,11 +49,12 @@ class TaskJournal:
         self._file.close()
         self.feed.close()
 
-    def _write_out(self) -> None:
+    def _write_out(self) -> HostError | None:
         try:
             while self._unwritten:
                 record = self._unwritten[0]
                 self._file.append(record.to_json(), durable=record.type in DURABLE_TYPES)
                 del self._unwritten[0]
         except HostError as fault:
-            self.fault = self.fault or fault
+            return fault
+        return None
