@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from pui.domain.chart_layout import LINE_HEIGHT, MARGIN, Box, Layout, Point, Wire, plan_layout
-from pui.domain.chart_trace import Trace, TraceStep, duration_text, timeout_text
+from pui.domain.chart_trace import Trace, TraceStep, duration_text, end_text, timeout_text
 from pui.domain.statechart import Chart, State
 
 CORNER = 9.0
@@ -55,8 +55,7 @@ def _text(x: float, y: float, kind: str, content: str) -> str:
 def _heading(chart: Chart, trace: Trace | None, title: str) -> Iterator[str]:
     about = chart.description
     if trace is not None:
-        end = trace.outcome or f"now in {trace.current}"
-        about = f"{end} · {len(trace.steps)} moves in {duration_text(trace.total_ns)}"
+        about = f"{end_text(chart, trace)} · {len(trace.steps)} moves in {duration_text(trace.total_ns)}"
     yield _text(MARGIN, 38, "title", title or chart.id)
     yield _text(MARGIN, 59, "about", about)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from pui.domain.chart_layout import label_lines
-from pui.domain.chart_trace import Trace, duration_text, timeout_text
+from pui.domain.chart_trace import Trace, duration_text, end_text, timeout_text
 from pui.domain.statechart import Chart, State
 
 
@@ -22,7 +22,9 @@ def render_mermaid(chart: Chart, trace: Trace | None = None) -> str:
     for state in chart.states.values():
         lines += _mermaid_edges(state, trace)
         lines += [f"    {_id(state.name)} --> [*]"] if state.is_final else []
-    return "\n".join(lines + ([] if trace is None else _mermaid_classes(chart, trace))) + "\n"
+    if trace is not None:
+        lines += _mermaid_classes(chart, trace)
+    return "\n".join(lines) + "\n"
 
 
 def _id(name: str) -> str:
@@ -71,7 +73,7 @@ def render_trace_text(chart: Chart, trace: Trace) -> str:
         lines.append(f"{number}  {after.strip().rjust(widths[3])}  {trigger}  {name}  {label}".rstrip())
     lines.append("")
     lines += [f"refused or late in {name}: {count}" for name, count in sorted(trace.refusals.items())]
-    lines.append(f"{trace.outcome or 'now in ' + trace.current}, {duration_text(trace.total_ns)} in all")
+    lines.append(f"{end_text(chart, trace)}, {duration_text(trace.total_ns)} in all")
     return "\n".join(lines) + "\n"
 
 
@@ -104,8 +106,8 @@ def render_html(chart: Chart, svg: str, trace: Trace | None = None, title: str =
 
 _HEAD = ("State", "Shown as", "What it means", "Activity", "Timeout", "Ways out")
 _PAGE_STYLE = (
-    ":root{color-scheme:light dark}body{margin:24px;font:14px/1.5 system-ui,sans-serif}main{max-width:960px;margin:auto}"
-    "svg{max-width:100%;height:auto}table{border-collapse:collapse;margin-top:24px}"
+    ":root{color-scheme:light dark}body{margin:24px;font:14px/1.5 system-ui,sans-serif}"
+    "main{max-width:960px;margin:auto}svg{max-width:100%;height:auto}table{border-collapse:collapse;margin-top:24px}"
     "td,th{text-align:left;vertical-align:top;padding:6px 10px;border-bottom:1px solid #8884}"
 )
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pui.domain.journal import Record, fold
-
-RECOVERED = "recovered"
+from pui.domain.statechart import Chart
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,13 @@ class Trace:
         """Steps that one drawn line stands for."""
         known = frozenset(triggers)
         return tuple(s for s in self.steps if (s.source, s.target) == (source, target) and s.trigger in known)
+
+
+def end_text(chart: Chart, trace: Trace) -> str:
+    """How it ended, or where it stands."""
+    state = chart.states.get(trace.current)
+    is_over = state is not None and state.is_final
+    return trace.outcome or f"{'ended' if is_over else 'now'} in {trace.current}"
 
 
 def trace_of(records: Sequence[Record]) -> Trace:
