@@ -203,6 +203,8 @@ def _say_installed(result: InstallResult) -> None:
         note(f"removed what an interrupted install had left: {name}")
     for name in result.removed:
         note(f"removed the pack before the previous one: {name}")
+    for text in result.trouble:
+        note(text)
     what = "was installed already, now active" if result.was_there else "installed and active"
     say(f"{result.pack.pack_id} {what}, signed by {result.pack.signed_by}")
 

@@ -34,8 +34,9 @@ def remove_pack(ops: FileOps, paths: AppPaths, pack_id: str) -> None:
         remove_tree(ops, name, at)
 
 
-def remove_unused(ops: FileOps, paths: AppPaths) -> tuple[str, ...]:
-    """Packs beyond active and previous. One that a task still uses stays until the next install. Raises OSError."""
+def remove_unused(ops: FileOps, paths: AppPaths, trouble: list[str]) -> tuple[str, ...]:
+    """Packs beyond active and previous. One that a task still uses stays until the next install; what the system
+    refuses is told in `trouble`, for the new pack is in place already."""
     kept = {read_slot(paths.active_pack), read_slot(paths.previous_pack)}
     removed: list[str] = []
     for root in sorted(paths.packs_dir.iterdir()):
@@ -43,7 +44,9 @@ def remove_unused(ops: FileOps, paths: AppPaths) -> tuple[str, ...]:
             continue
         try:
             remove_pack(ops, paths, root.name)
-        except SetupError:
-            continue
-        removed.append(root.name)
+            removed.append(root.name)
+        except SetupError as error:
+            trouble.append(error.message)
+        except OSError as error:
+            trouble.append(f"pack {root.name} could not be removed: {error.strerror}")
     return tuple(removed)

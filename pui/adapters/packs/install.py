@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +46,14 @@ _BYTES_PER_FILE = 4096  # what a small file costs beyond its size
 @dataclass(frozen=True)
 class InstallResult:
     """`was_there`: the same pack was installed and sound, it was only made active. `cleaned`: what an installer that
-    died had left. `removed`: ids of packs that are neither active nor previous any more."""
+    died had left. `removed`: ids of packs that are neither active nor previous any more. `trouble`: what could not be
+    removed after the swap, in words; it is harmless and tried again by the next install."""
 
     pack: InstalledPack
     was_there: bool
     cleaned: tuple[str, ...]
     removed: tuple[str, ...]
+    trouble: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class _Stage:
 
     def draft(self, target: Path) -> Path:
         return self.folder / target.name
+
+    def before(self, target: Path) -> Path:
+        """A copy of the slot file as it was, ready to be renamed back: a full disk cannot prevent that."""
+        return self.folder / f"{target.name}.before"
 
 
 class PackInstaller:
@@ -98,13 +104,14 @@ class PackInstaller:
             floors = {} if allow_older else read_floors(self._paths.version_floor)
             check_version_floor(verified.manifest, floors.get(verified.manifest.platform))
             was_there = self._is_sound(verified, trust)
-            with self._stage(verified.pack_id) as stage:
+            trouble: list[str] = []
+            with self._stage(verified.pack_id, trouble) as stage:
                 if not was_there:
                     self._unpack(source, envelope, verified.manifest, stage, progress or _no_progress)
                 self._swap_in(stage, verified, is_new=not was_there)
-            removed = remove_unused(self._ops, self._paths)
+            removed = remove_unused(self._ops, self._paths, trouble)
         pack = InstalledPack(verified.pack_id, self._root(verified), verified.manifest, verified.signed_by)
-        return InstallResult(pack, was_there, cleaned, removed)
+        return InstallResult(pack, was_there, cleaned, removed, tuple(trouble))
 
     def check(self, source: PackSource, trust: TrustFolder, *, progress: Progress | None = None) -> VerifiedManifest:
         """Everything install() checks about the pack itself, without writing a byte. Raises as install() does."""
@@ -146,24 +153,19 @@ class PackInstaller:
         return True
 
     @contextmanager
-    def _stage(self, pack_id: str) -> Iterator[_Stage]:
+    def _stage(self, pack_id: str, trouble: list[str]) -> Iterator[_Stage]:
         """A fresh staging folder; gone afterwards, whatever happens (after SIGKILL: by the next start)."""
         name = f"{pack_id}.{secrets.token_hex(4)}"
         with opened_folder(self._paths.staging_dir) as staging:
             try:
                 self._ops.make_folder(name, staging, 0o700)
                 yield _Stage(self._paths.staging_dir / name)
-            except BaseException as error:
-                self._remove_after_failure(name, staging, error)
-                raise
-            remove_tree(self._ops, name, staging)
-
-    def _remove_after_failure(self, name: str, staging: int, error: BaseException) -> None:
-        """The first error is the one to report; the next start removes what cannot be removed now."""
-        try:
-            remove_tree(self._ops, name, staging)
-        except OSError as second:
-            error.add_note(f"{self._paths.staging_dir / name} could not be removed: {second}")
+            finally:
+                # An error of the install itself is the one to report, and a swap that was made stays made.
+                try:
+                    remove_tree(self._ops, name, staging)
+                except OSError as error:
+                    trouble.append(f"{self._paths.staging_dir / name} could not be removed: {error.strerror}")
 
     def _unpack(
         self, source: PackSource, envelope: bytes, manifest: Manifest, stage: _Stage, progress: Progress
@@ -202,7 +204,6 @@ class PackInstaller:
     def _swap_in(self, stage: _Stage, verified: VerifiedManifest, *, is_new: bool) -> None:
         """From here on nothing is written any more, only renamed; every file that is renamed is durable."""
         targets = self._draft_slots(stage, verified)
-        before = {target: _bytes_of(target) for target in targets}
         with _interrupt_later():
             try:
                 if is_new:
@@ -211,7 +212,7 @@ class PackInstaller:
                     self._ops.rename(stage.draft(target), target)
                 sync_folder(self._ops, self._paths.pack_dir)
             except BaseException:
-                self._swap_back(stage, verified, before)
+                self._swap_back(stage, verified, targets)
                 raise
 
     def _draft_slots(self, stage: _Stage, verified: VerifiedManifest) -> list[Path]:
@@ -226,6 +227,8 @@ class PackInstaller:
         drafts[paths.active_pack] = render_slot(verified.pack_id)
         with opened_folder(stage.folder) as at:
             for target, data in drafts.items():
+                if target.exists():
+                    write_new_file(self._ops, stage.before(target).name, at, target.read_bytes())
                 write_new_file(self._ops, stage.draft(target).name, at, data)
         return list(drafts)
 
@@ -248,32 +251,23 @@ class PackInstaller:
         self._ops.rename(stage.pack, root)
         sync_folder(self._ops, root.parent)
 
-    def _swap_back(self, stage: _Stage, verified: VerifiedManifest, before: Mapping[Path, bytes | None]) -> None:
-        """A rename failed: the slots say again what they said, the new pack goes back into the staging folder."""
-        for target, data in before.items():
-            if _bytes_of(target) != data:
-                self._restore(stage, target, data)
+    def _swap_back(self, stage: _Stage, verified: VerifiedManifest, targets: Sequence[Path]) -> None:
+        """A step failed: the slots say again what they said, the new pack goes back into the staging folder.
+
+        Renames by os and not by FileOps: a test that fails every step would forbid the way back as well.
+        """
+        for target in targets:
+            if stage.draft(target).exists():
+                continue  # it was not renamed
+            if stage.before(target).exists():
+                stage.before(target).replace(target)
+            else:
+                target.unlink()
         root = self._root(verified)
         if not stage.pack.exists() and self._known_active() != verified.pack_id and root.exists():
-            self._ops.rename(root, stage.pack)
+            root.replace(stage.pack)
         if stage.replaced.exists() and not root.exists():
-            self._ops.rename(stage.replaced, root)
-
-    def _restore(self, stage: _Stage, target: Path, data: bytes | None) -> None:
-        if data is None:
-            target.unlink()
-            return
-        name = f"{target.name}.before"
-        with opened_folder(stage.folder) as at:
-            write_new_file(self._ops, name, at, data)
-        self._ops.rename(stage.folder / name, target)
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+            stage.replaced.replace(root)
 
 
 def _no_progress(done_bytes: int, total_bytes: int) -> None:
