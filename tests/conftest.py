@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("pui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pui")  # no test may fail because the machine is busy
 import structlog
 
 from pui.logs import drop_events
