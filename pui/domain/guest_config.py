@@ -25,6 +25,13 @@ RELAY_URL = "http://127.0.0.1:8089"
 _CHUNK_BYTES = 16_384
 _DEMO_CONTEXT_TOKENS = 128_000
 
+# pi guesses these from the address, and the relay's says nothing: what every compatible server understands.
+_PLAIN_COMPLETIONS: Mapping[str, JsonValue] = {
+    "supportsStore": False,
+    "supportsDeveloperRole": False,
+    "maxTokensField": "max_tokens",
+}
+
 PI_ENVIRONMENT: Mapping[str, str] = {
     "HOME": AGENT_HOME,
     "USER": "agent",
@@ -106,6 +113,8 @@ def models_json(model: ModelChoice, token: SecretText) -> dict[str, JsonValue]:
     provider: dict[str, JsonValue] = {"baseUrl": f"{RELAY_URL}/{model.provider}", "apiKey": token.reveal()}
     if not model.kind.is_built_in:
         provider |= {"api": model.kind.api, "models": [_own_model(model)]}
+    if not model.kind.is_built_in and model.kind.api == "openai-completions":
+        provider["compat"] = dict(_PLAIN_COMPLETIONS)
     return {"providers": {model.provider: provider}}
 
 
