@@ -1,0 +1,168 @@
+"""Folders are judged by what they are, and looked into without following, opening or running anything."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from pui.adapters.folder_facts import LinuxFolders
+from pui.adapters.folder_scan import ScanLimits, scan_folder
+from pui.adapters.paths import AppPaths
+from pui.domain.errors import CallerError, HostError
+from pui.domain.folder_diff import diff_snapshots
+from pui.domain.task import MountRequest
+from pui.ports import ChosenFolder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home/ann"
+    for name in (".ssh", "project/sub", ".local/share"):
+        (home / name).mkdir(parents=True)
+    return home
+
+
+def decide(home: Path, *mounts: MountRequest) -> tuple[ChosenFolder, ...]:
+    """The app's own data folder does not exist yet, as on a first start."""
+    paths = AppPaths(home / ".local/share/pui", home / ".cache/pui", home.parent / "run")
+    return LinuxFolders(paths, {"HOME": str(home)}).decide(mounts)
+
+
+def test_a_project_is_chosen_with_its_identity(home: Path) -> None:
+    (home / "short").symlink_to(home / "project")
+    (chosen,) = decide(home, MountRequest(home / "short"))
+    status = (home / "project").stat()
+    assert chosen == ChosenFolder(home / "project", False, status.st_dev, status.st_ino)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        ".ssh",
+        ".ssh/deep",
+        "link-to-home",
+        "link-to-ssh",
+        ".local/share",
+        ".local/share/pui",
+        "absent",
+        "file",
+    ],
+)
+def test_dangerous_folders_are_refused(home: Path, name: str) -> None:
+    (home / ".ssh/deep").mkdir()
+    (home / "link-to-home").symlink_to(home)
+    (home / "link-to-ssh").symlink_to(home / ".ssh")
+    (home / "file").touch()
+    with pytest.raises(CallerError) as caught:
+        decide(home, MountRequest(home / name))
+    assert caught.value.code == "mount.refused"
+
+
+@pytest.mark.parametrize("name", ["/", "/etc", "/root"])
+def test_folders_of_the_system_are_refused(home: Path, name: str) -> None:
+    with pytest.raises(CallerError, match="mount.refused"):
+        decide(home, MountRequest(Path(name)))
+
+
+def test_a_loop_of_links_is_refused(home: Path) -> None:
+    (home / "loop").symlink_to(home / "loop")
+    with pytest.raises(CallerError, match="does not exist"):
+        decide(home, MountRequest(home / "loop"))
+
+
+def test_read_only_inside_writable_is_refused_and_the_reverse_is_not(home: Path) -> None:
+    outer, inner = home / "project", home / "project/sub"
+    with pytest.raises(CallerError, match="shall be read-only"):
+        decide(home, MountRequest(outer), MountRequest(inner, read_only=True))
+    assert len(decide(home, MountRequest(inner), MountRequest(outer, read_only=True))) == 2
+
+
+# scan
+
+
+def test_text_is_read_and_nothing_is_followed_or_opened(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/text").write_text("hello\n")
+    (tmp_path / "binary").write_bytes(b"\0\1")
+    (tmp_path / "latin").write_bytes(b"\xe9\n")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    (tmp_path / "folder-link").symlink_to("/etc")
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "sock"))
+    (tmp_path / "run").write_text("#!/bin/sh\n")
+    (tmp_path / "run").chmod(0o755)
+    entries = scan_folder(tmp_path).entries
+    assert {name: (e.kind, e.text, e.target, e.is_executable) for name, e in entries.items()} == {
+        "a/text": ("file", "hello\n", "", False),
+        "binary": ("file", None, "", False),
+        "latin": ("file", None, "", False),
+        "link": ("link", None, "/etc/passwd", False),
+        "folder-link": ("link", None, "/etc", False),
+        "fifo": ("other", None, "", False),
+        "sock": ("other", None, "", False),
+        "run": ("file", "#!/bin/sh\n", "", True),
+    }
+
+
+def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\n")).write_text("x")
+    assert list(scan_folder(tmp_path).entries) == ["\udcff\n"]
+
+
+def test_gits_own_data_is_left_out_and_its_hooks_are_not(tmp_path: Path) -> None:
+    for name in ("objects/ab/cd", "hooks/pre-commit", "config", "index"):
+        (tmp_path / ".git" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".git" / name).write_text("x")
+    (tmp_path / "objects").write_text("of the project")
+    assert sorted(scan_folder(tmp_path).entries) == [".git/config", ".git/hooks/pre-commit", "objects"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "is_complete"),
+    [
+        (ScanLimits(entry_limit=3), 3, False),
+        (ScanLimits(depth_limit=1), 5, False),
+        (ScanLimits(file_limit_bytes=3), 6, True),
+        (ScanLimits(total_limit_bytes=3), 6, True),
+    ],
+    ids=["entries", "depth", "file", "total"],
+)
+def test_limits_are_kept(tmp_path: Path, limits: ScanLimits, kept: int, is_complete: bool) -> None:
+    (tmp_path / "d/deep").mkdir(parents=True)
+    for name in ("a", "b", "c", "d/e", "d/f", "d/deep/g"):
+        (tmp_path / name).write_text("text")
+    found = scan_folder(tmp_path, limits)
+    assert (len(found.entries), found.is_complete) == (kept, is_complete)
+    if min(limits.file_limit_bytes, limits.total_limit_bytes) == 3:
+        assert all(entry.text is None for entry in found.entries.values())
+
+
+def test_a_file_of_eight_exbibytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    assert scan_folder(tmp_path).entries["sparse"].text is None
+
+
+def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(HostError, match="cannot look into"):
+        scan_folder(tmp_path / "link")
+
+
+def test_two_looks_make_a_diff_and_no_hook_runs(tmp_path: Path) -> None:
+    folder, canary = tmp_path / "work", tmp_path / "canary"
+    (folder / ".git/hooks").mkdir(parents=True)
+    before = scan_folder(folder)
+    hook = folder / ".git/hooks/post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {canary}\n")
+    hook.chmod(0o755)
+    (folder / ".git/config").write_text(f"[core]\nfsmonitor = touch {canary}\n")
+    diff = diff_snapshots(before, scan_folder(folder))
+    assert [change.path for change in diff.warnings] == [".git/config", ".git/hooks/post-checkout"]
+    assert not canary.exists()
