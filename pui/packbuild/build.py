@@ -19,11 +19,13 @@ from pui.packbuild.archive import PackFile, write_archive
 from pui.packbuild.compile_cache import add_compile_cache
 from pui.packbuild.deb import unpack_deb
 from pui.packbuild.downloads import DownloadCache
+from pui.packbuild.guest_root import write_guest_root
 from pui.packbuild.image import write_image
 from pui.packbuild.inputs import PACKAGED_LOCK, obtain_inputs
 from pui.packbuild.lock import Lock
 from pui.packbuild.node_part import add_node
 from pui.packbuild.progress import Progress, Report
+from pui.packbuild.python_part import add_byte_code
 from pui.packbuild.tree import Tree, Wanted
 
 DEFAULT_LEVEL = 10
@@ -139,7 +141,11 @@ def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest:
     pi_part.check_engines(tree.content(f"{recipe.GUEST_PI}/package.json"), stage.lock.one(recipe.NPM_NODE).version)
     rootfs.check_complete(tree)
     stage.say("compile-cache", "running pi once to fill Node's compile cache")
-    add_compile_cache(tree, stage.work)
+    root = stage.work / "guest-root"
+    write_guest_root(tree, root)
+    add_compile_cache(tree, root)
+    stage.say("byte-code", "compiling Python's standard library for the guest")
+    add_byte_code(tree, root)
     return tree, certificates
 
 

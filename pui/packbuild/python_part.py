@@ -1,0 +1,37 @@
+"""Byte code for the guest's Python, so that the first import of a task does not compile it.
+
+In: the guest root on disk. Out: `__pycache__` files of the tree. Never: a file time (the code is never checked against its
+source, PEP 552). Measured without acceleration: `import json, subprocess, asyncio` 4.3 s without, see docs/adr/0003.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pui.domain.errors import PuiError
+from pui.packbuild.guest_root import enter
+from pui.packbuild.run import run
+from pui.packbuild.tree import Tree
+
+STANDARD_LIBRARY = "usr/lib/python3.13"
+_OUTPUT = "tmp/pycache"
+_ENVIRONMENT = {"PATH": "/usr/bin", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+_COMPILE = f"""
+import compileall, py_compile, sys
+sys.pycache_prefix = "/{_OUTPUT}"
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+ok = compileall.compile_dir("/{STANDARD_LIBRARY}", quiet=1, invalidation_mode=mode)
+sys.exit(not ok)
+"""
+
+
+def add_byte_code(tree: Tree, root: Path) -> None:
+    """Compile the standard library with the guest's own Python. Raises PuiError("pack.build")."""
+    run([*enter(root), "/usr/bin/python3", "-P", "-S", "-c", _COMPILE], purpose="compiling Python", env=_ENVIRONMENT)
+    output = root / _OUTPUT
+    files = sorted(output.rglob("*.pyc"))
+    if not files:
+        raise PuiError("pack.build", "Python wrote no byte code")
+    for path in files:
+        folder = path.parent.relative_to(output).as_posix()
+        tree.file(f"{folder}/__pycache__/{path.name}", path.read_bytes())
