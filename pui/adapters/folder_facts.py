@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pui.adapters.paths import AppPaths
@@ -27,7 +27,7 @@ from pui.domain.mount_policy import (
     protected_paths,
 )
 from pui.domain.task import MountRequest
-from pui.ports import ChosenFolder
+from pui.ports import BusyFolder, ChosenFolder
 
 _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.rclone", "davfs"}
@@ -36,21 +36,17 @@ _REMOVABLE_ROOTS = ("/media/", "/run/media/")
 _NOWHERE = FileIdentity(-1, -1)
 
 
-class LinuxFolders:
-    """ports.Folders. `running` tells what other tasks have mounted at this moment."""
+class HostFolders:
+    """ports.Folders."""
 
-    def __init__(
-        self,
-        paths: AppPaths,
-        env: Mapping[str, str] | None = None,
-        running: Callable[[], tuple[RunningMount, ...]] = tuple,
-    ) -> None:
+    def __init__(self, paths: AppPaths, env: Mapping[str, str] | None = None) -> None:
         self._paths = paths
+        self._os = platform.os
         self._env = os.environ if env is None else env
-        self._running = running
 
-    def decide(self, mounts: Sequence[MountRequest]) -> tuple[ChosenFolder, ...]:
-        context = MountContext(self._protected(), self._running())
+    def decide(self, mounts: Sequence[MountRequest], busy: Sequence[BusyFolder]) -> tuple[ChosenFolder, ...]:
+        running = tuple(RunningMount(resolve_folder(item.path), item.read_only, item.task_id) for item in busy)
+        context = MountContext(self._protected(), running)
         all_facts = [folder_facts(mount) for mount in mounts]
         chosen = tuple(_choose(facts, context) for facts in all_facts)
         _refuse_back_doors(all_facts)
@@ -60,7 +56,7 @@ class LinuxFolders:
         own = (self._paths.data, self._paths.cache, self._paths.runtime)
         listed: list[tuple[Path, Protection]] = [(path, "app") for path in own]
         for home in _homes(self._env):
-            listed += [(Path(path), protection) for path, protection in protected_paths("linux", home)]
+            listed += [(Path(path), protection) for path, protection in protected_paths(self._os, home)]
         return tuple(ProtectedFolder(resolve_folder(path, must_exist=False), word) for path, word in listed)
 
 
