@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile("pui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("pui")  # no test may fail because the machine is busy
 import structlog
+from hypothesis import HealthCheck, settings
 
 from pui.logs import drop_events
 
+settings.register_profile("pui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pui")  # no test may fail because the machine is busy
 structlog.configure(processors=[drop_events])
 
 

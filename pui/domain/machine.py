@@ -161,7 +161,6 @@ class ChartMachine:
             commands.append(CancelTimer(self._scope))
         if self._has_activity and not isinstance(event, ActivityDone | ActivityFailed):
             commands.append(CancelActivity(self._scope))
-        self._has_timer = self._has_activity = False
         return tuple(commands)
 
     def _enter(self) -> tuple[Command, ...]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pui.cli.chart import render_docs
-from pui.domain.chart_layout import CHAR_WIDTH, Box, Layout, Point, plan_layout
+from pui.domain.chart_layout import CHAR_WIDTH, Box, Layout, Point, Wire, plan_layout
 from pui.domain.chart_svg import render_svg
 from pui.domain.chart_text import render_html, render_mermaid, render_trace_text
 from pui.domain.chart_trace import duration_text, timeout_text, trace_of
@@ -65,6 +65,19 @@ def test_boxes_wires_and_labels_keep_clear_of_each_other(chart_id: str) -> None:
         left, top = max(one_label[0], other_label[0]), max(one_label[1], other_label[1])
         right, bottom = min(one_label[2], other_label[2]), min(one_label[3], other_label[3])
         assert left >= right or top >= bottom, (one_label, other_label)
+
+
+def uprights(wire: Wire) -> list[tuple[float, float, float]]:
+    pairs = itertools.pairwise(wire.points)
+    return [(a[0], min(a[1], b[1]), max(a[1], b[1])) for a, b in pairs if a[0] == b[0]]
+
+
+@pytest.mark.parametrize("chart_id", list(CHARTS))
+def test_only_wires_to_the_same_target_share_a_lane(chart_id: str) -> None:
+    for one, other in itertools.combinations(plan_layout(CHARTS[chart_id]).wires, 2):
+        for (x1, top1, bottom1), (x2, top2, bottom2) in itertools.product(uprights(one), uprights(other)):
+            shared = abs(x1 - x2) < 5 and max(top1, top2) < min(bottom1, bottom2)
+            assert not shared or one.target == other.target, (one, other)
 
 
 @pytest.mark.parametrize("chart_id", list(CHARTS))
