@@ -49,7 +49,8 @@ class ListenPath:
 
 @dataclass(frozen=True)
 class NamedPipe:
-    r"""QEMU makes the Windows pipe `\\.\pipe\<name>`."""
+    r"""QEMU makes the Windows pipe `\\.\pipe\<name>` and waits at its start until we connect: the monitor first, then
+    the ports in the order of PORT_NAMES."""
 
     name: str
 
@@ -128,6 +129,7 @@ class DiskPlan:
 
     base_image: PurePath
     overlay: PurePath
+    file_locking: Literal["on", "auto"]
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def plan_launch(inputs: LaunchInputs) -> LaunchPlan:
         memory_mib=inputs.memory_mib,
         shares_memory=any(share.kind == "virtiofs" for share in shares),
         append=task_cmdline(inputs.platform),
-        disk=DiskPlan(inputs.base_image, inputs.overlay),
+        disk=DiskPlan(inputs.base_image, inputs.overlay, inputs.platform.file_locking),
         shares=shares,
         ports=tuple(_plan_port(channel, number) for number, channel in enumerate(inputs.channels, 1)),
         qmp=inputs.qmp,

@@ -24,7 +24,8 @@ class Platform:
 
     `channel_kind`: how the host ends of ports are handed to QEMU. `executable_suffix` follows the names of
     pack_layout. `uses_pack_loader`: programs of the pack start through its own ld.so. `has_sandbox`: QEMU has seccomp.
-    `has_memfd`: memory that a mount server can share. `machine` is the value of -machine, `console` the kernel's name
+    `has_memfd`: memory that a mount server can share. `file_locking`: QEMU's Windows file driver refuses "on", though
+    Windows itself keeps a second writer out. `machine` is the value of -machine, `console` the kernel's name
     of the serial port, `serial_driver` its device where the machine has none built in ("" = built in).
     """
 
@@ -40,6 +41,7 @@ class Platform:
     uses_pack_loader: bool
     has_sandbox: bool
     has_memfd: bool
+    file_locking: Literal["on", "auto"]
 
 
 # q35: no display port, PS/2, SATA or SMBus controller: less for a guest to attack and less for a kernel to look for.
@@ -64,6 +66,7 @@ def _platform(os: OsName, arch: ArchName) -> Platform:
         uses_pack_loader=os == "linux",
         has_sandbox=os == "linux",
         has_memfd=os == "linux",
+        file_locking="auto" if os == "windows" else "on",
     )
 
 

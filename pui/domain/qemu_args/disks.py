@@ -5,8 +5,6 @@ In: DiskPlan. Out: arguments. Never: a format that QEMU guesses, a backing file 
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from pui.domain.events import JsonValue
 from pui.domain.launch_plan import DiskPlan
 from pui.domain.qemu_args.syntax import json_option
@@ -15,17 +13,17 @@ from pui.domain.qemu_args.syntax import json_option
 def disk_args(disk: DiskPlan) -> tuple[str, ...]:
     """Four nodes (two files, two images) and the device. `backing` names a node, so the names inside the images are
     never followed (threats.md, qcow2)."""
-    nodes = (_base_file(disk.base_image), _base_image(), _overlay_file(disk.overlay), _overlay_image())
+    nodes = (_base_file(disk), _base_image(), _overlay_file(disk), _overlay_image())
     return (*(argument for node in nodes for argument in ("-blockdev", json_option(node))), "-device", _device())
 
 
-def _base_file(path: PurePath) -> dict[str, JsonValue]:
+def _base_file(disk: DiskPlan) -> dict[str, JsonValue]:
     return {
         "driver": "file",
         "node-name": "base-file",
-        "filename": str(path),
+        "filename": str(disk.base_image),
         "read-only": True,
-        "locking": "on",
+        "locking": disk.file_locking,
     }
 
 
@@ -35,12 +33,12 @@ def _base_image() -> dict[str, JsonValue]:
 
 # The overlay is thrown away at teardown and never reused after a crash, so the guest's flushes need not reach the
 # disk: no-flush. Discards shrink the file on the host.
-def _overlay_file(path: PurePath) -> dict[str, JsonValue]:
+def _overlay_file(disk: DiskPlan) -> dict[str, JsonValue]:
     return {
         "driver": "file",
         "node-name": "overlay-file",
-        "filename": str(path),
-        "locking": "on",
+        "filename": str(disk.overlay),
+        "locking": disk.file_locking,
         "discard": "unmap",
         "cache": {"no-flush": True},
     }
@@ -53,7 +51,6 @@ def _overlay_image() -> dict[str, JsonValue]:
         "file": "overlay-file",
         "backing": "base",
         "discard": "unmap",
-        "detect-zeroes": "unmap",
         "cache": {"no-flush": True},
     }
 
