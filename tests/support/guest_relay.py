@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 
 OPEN, DATA, FIN, RESET, CREDIT = 1, 2, 3, 4, 5
 PAYLOAD_BYTES = 16_384
@@ -22,7 +23,10 @@ class SocketChannel:
         self._writer = writer
 
     async def read(self) -> bytes:
-        return await self._reader.read(65_536)
+        try:
+            return await self._reader.read(65_536)
+        except ConnectionError:  # the other side closed with bytes of ours unread
+            return b""
 
     async def write(self, data: bytes) -> None:
         self._writer.write(data)
@@ -30,7 +34,8 @@ class SocketChannel:
 
     async def close(self) -> None:
         self._writer.close()
-        await self._writer.wait_closed()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 class _Connection:

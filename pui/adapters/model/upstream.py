@@ -6,6 +6,7 @@ Never: another host, a redirect, a proxy of the environment; the key in an excep
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,6 +34,8 @@ class Upstream:
     def __init__(self, choice: ModelChoice) -> None:
         self._choice = choice
         self._key = choice.key.reveal().encode()
+        # At DEBUG httpcore logs response headers as they come, and a provider may repeat the key in one.
+        logging.getLogger("httpcore").setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
