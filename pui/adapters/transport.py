@@ -94,6 +94,8 @@ class SocketChannel:
                 raise ConnectionResetError(errno.ECONNRESET, "the connection is closed")
             self._writer.write(data)
             await self._writer.drain()
+            if self._writer.is_closing():  # drain returns quietly when the connection was given up meanwhile
+                raise ConnectionResetError(errno.ECONNRESET, "the connection was closed")
         except OSError as error:
             message = f"{self._label} broke while {len(data)} bytes were being sent"
             raise OutcomeUnknownError("channel.lost_after_send", message, detail=str(error)) from error

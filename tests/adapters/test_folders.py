@@ -14,8 +14,7 @@ from pui.adapters.paths import AppPaths
 from pui.domain.errors import CallerError, HostError
 from pui.domain.folder_diff import diff_snapshots
 from pui.domain.task import MountRequest
-from pui.ports import ChosenFolder
-from tests.support.machines import LINUX
+from pui.ports import BusyFolder, ChosenFolder
 
 
 @pytest.fixture
@@ -26,10 +25,10 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def decide(home: Path, *mounts: MountRequest) -> tuple[ChosenFolder, ...]:
+def decide(home: Path, *mounts: MountRequest, busy: tuple[BusyFolder, ...] = ()) -> tuple[ChosenFolder, ...]:
     """The app's own data folder does not exist yet, as on a first start."""
     paths = AppPaths(home / ".local/share/pui", home / ".cache/pui", home.parent / "run")
-    return HostFolders(paths, LINUX, {"HOME": str(home)}).decide(mounts)
+    return HostFolders(paths, {"HOME": str(home)}).decide(mounts, busy)
 
 
 def test_a_project_is_chosen_with_its_identity(home: Path) -> None:
@@ -81,6 +80,16 @@ def test_read_only_inside_writable_is_refused_and_the_reverse_is_not(home: Path)
     with pytest.raises(CallerError, match="shall be read-only"):
         decide(home, MountRequest(outer), MountRequest(inner, read_only=True))
     assert len(decide(home, MountRequest(inner), MountRequest(outer, read_only=True))) == 2
+
+
+def test_a_folder_that_another_task_changes_is_refused_by_any_name(home: Path) -> None:
+    (home / "short").symlink_to(home / "project")
+    busy = (BusyFolder(home / "project", False, "t-9"),)
+    for name in ("short", "project/sub"):
+        with pytest.raises(CallerError, match="t-9"):
+            decide(home, MountRequest(home / name), busy=busy)
+    (chosen,) = decide(home, MountRequest(home / "short"), busy=(BusyFolder(home / "project", True, "t-9"),))
+    assert "t-9" in chosen.warnings[0]
 
 
 # scan
