@@ -56,6 +56,15 @@ class ChosenFolder:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class BusyFolder:
+    """A folder that a task of this user has mounted at this moment."""
+
+    path: Path
+    read_only: bool
+    task_id: str
+
+
 class Process(Protocol):
     """A running child. It dies with the app, however the app dies."""
 
@@ -242,8 +251,11 @@ class ProcessTable(Protocol):
 
 
 class Folders(Protocol):
-    def decide(self, mounts: Sequence[MountRequest]) -> tuple[ChosenFolder, ...]:
-        """Each folder resolved and allowed, in order. Raises CallerError("mount.refused") for the first that is not."""
+    def decide(self, mounts: Sequence[MountRequest], busy: Sequence[BusyFolder]) -> tuple[ChosenFolder, ...]:
+        """Each folder resolved and allowed, in order; `busy` is what other tasks have mounted.
+
+        Raises CallerError("mount.refused") for the first that is not allowed.
+        """
 
 
 class PackLock(Protocol):

@@ -11,8 +11,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from pui.cli import chart, doctor, pack, tasks
-from pui.cli import run as run_command
+import pui.cli.chart
+import pui.cli.doctor
+import pui.cli.pack
+import pui.cli.run
+import pui.cli.tasks
 from pui.cli.output import print_error
 from pui.domain.errors import PuiError
 
@@ -36,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"pui {version('pui')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run_command, doctor, pack, tasks, chart):
+    for module in (pui.cli.run, pui.cli.doctor, pui.cli.pack, pui.cli.tasks, pui.cli.chart):
         module.add_parser(commands)
     return top
 

@@ -82,6 +82,7 @@ class TaskView:
     changed_at_ns: int = 0
     spec: Mapping[str, JsonValue] = field(default_factory=dict)
     app: Mapping[str, JsonValue] = field(default_factory=dict)
+    folders: tuple[JsonValue, ...] = ()
     visits: tuple[Visit, ...] = ()
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
     held: Mapping[str, Record] = field(default_factory=dict)
@@ -154,6 +155,7 @@ def _created(view: TaskView, record: Record) -> TaskView:
         created_at_ns=record.at_ns,
         spec=_object(record, "spec"),
         app=_object(record, "app"),
+        folders=_list(record, "folders"),
         visits=(visit,),
     )
 
@@ -189,8 +191,7 @@ def _outcome(view: TaskView, record: Record) -> TaskView:
 
 
 def _recovered(view: TaskView, record: Record) -> TaskView:
-    done = record.fields.get("did", [])
-    notes = tuple(str(item) for item in done) if isinstance(done, list) else ()
+    notes = tuple(str(item) for item in _list(record, "did"))
     visit = Visit("finished", record.at_ns, "recovered", record.seq)
     return replace(view, state="finished", visits=(*view.visits, visit), held={}, notes=view.notes + notes)
 
@@ -198,6 +199,11 @@ def _recovered(view: TaskView, record: Record) -> TaskView:
 def _object(record: Record, key: str) -> Mapping[str, JsonValue]:
     value = record.fields.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _list(record: Record, key: str) -> tuple[JsonValue, ...]:
+    value = record.fields.get(key)
+    return tuple(value) if isinstance(value, list) else ()
 
 
 _FOLDS = {

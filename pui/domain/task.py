@@ -33,7 +33,9 @@ class MountRequest:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task as asked for. The first mount is the workspace. Raises CallerError("caller.bad_request") when built wrong.
+    """A task as asked for. The first mount is the workspace; without any, the workspace is lost at the end.
+
+    Raises CallerError("caller.bad_request") when built wrong.
 
     `memory_mib` 256..65536, `cpu_count` 1..32.
     """
@@ -48,7 +50,7 @@ class TaskSpec:
         size_bytes = len(self.prompt.encode("utf-8", "surrogatepass"))
         _require(size_bytes <= PROMPT_LIMIT_BYTES, f"the prompt has {size_bytes} bytes, at most {PROMPT_LIMIT_BYTES}")
         _require(_is_clean(self.prompt), "the prompt has characters that are not valid Unicode")
-        _require(0 < len(self.mounts) <= MOUNT_LIMIT, f"1 to {MOUNT_LIMIT} folders, not {len(self.mounts)}")
+        _require(len(self.mounts) <= MOUNT_LIMIT, f"at most {MOUNT_LIMIT} folders, not {len(self.mounts)}")
         _require(all(mount.folder.is_absolute() for mount in self.mounts), "a folder is not an absolute path")
         folders = [mount.folder for mount in self.mounts]
         _require(len(set(folders)) == len(folders), "a folder is named twice")

@@ -7,9 +7,9 @@ Never: a decision that the domain can make, a release (only teardown releases), 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from pui.domain.errors import CallerError, PuiError
+from pui.domain.errors import PuiError
 from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
 from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
@@ -26,6 +26,7 @@ from pui.supervisor.task_journal import TaskJournal
 OVERLAY_NEED_BYTES = 1 << 30
 
 Facts = Mapping[str, JsonValue]
+FolderCheck = Callable[[], tuple[ChosenFolder, ...]]
 
 
 class TaskActivities:
@@ -39,14 +40,14 @@ class TaskActivities:
         journal: TaskJournal,
         resources: ResourceStack,
         session: Session,
-        folders: tuple[ChosenFolder, ...],
+        check_folders: FolderCheck,
     ) -> None:
         self._spec = spec
         self._services = services
         self._journal = journal
         self._resources = resources
-        self._folders = folders
-        self._machine = MachineWork(task_id, spec, services, journal, resources, folders)
+        self._check_folders = check_folders
+        self._machine = MachineWork(task_id, spec, services, resources)
         self._guest = GuestWork(spec, services, journal, resources, session, self._machine)
 
     def table(self) -> Mapping[str, Activity]:
@@ -62,13 +63,13 @@ class TaskActivities:
 
     async def run_preflight(self, cause: int) -> Facts:
         """Pack, computer and folders. Findings are facts; only a folder that changed meanwhile is an error."""
-        self._recheck_folders()
+        folders = self._check_folders()
         pack, pack_fact = await self._find_pack()
         facts = None if pack is None else await self._services.host.probe(pack)
         need = ResourceRequest(self._spec.memory_mib, self._spec.cpu_count, OVERLAY_NEED_BYTES)
         verdict = decide_preflight(pack_fact, facts, need, self._services.tcg_is_allowed)
         if pack is not None and facts is not None:
-            self._machine.use(pack, facts, verdict)
+            self._machine.use(pack, facts, verdict, folders)
         told = _tell(pack, facts, verdict)
         self._journal.write("fact", cause, {"facts": told})
         return {"setup_is_needed": verdict.setup_is_needed, "timeout_scale": verdict.timeout_scale}
@@ -79,13 +80,6 @@ class TaskActivities:
         if failures:
             raise PuiError("host.permission", "not everything could be released: " + "; ".join(failures))
         return {}
-
-    def _recheck_folders(self) -> None:
-        """A folder that is not the one that was chosen any more is refused (threats.md, G10)."""
-        now = self._services.folders.decide(self._spec.mounts)
-        for before, after in zip(self._folders, now, strict=True):
-            if (before.device, before.inode) != (after.device, after.inode):
-                raise CallerError("mount.refused", f"{before.path} is not the folder that was chosen any more")
 
     async def _find_pack(self) -> tuple[InstalledPack | None, PackFact]:
         try:

@@ -31,7 +31,6 @@ from pui.domain.task_files import OVERLAY, QEMU_LOG, SERIAL_LOG, virtiofsd_log
 from pui.ports import ChosenFolder, InstalledPack, Process, ProcessIdentity, SocketEndpoint, VirtualMachine
 from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
-from pui.supervisor.task_journal import TaskJournal
 from pui.supervisor.watching import while_all_live
 
 STOP_GRACE_S = 2.0
@@ -48,6 +47,7 @@ class Ground:
     platform: Platform
     accelerator: AcceleratorName
     share_kind: ShareKind | None
+    folders: tuple[ChosenFolder, ...]
 
 
 class MachineWork:
@@ -58,25 +58,25 @@ class MachineWork:
         task_id: str,
         spec: TaskSpec,
         services: Services,
-        journal: TaskJournal,
         resources: ResourceStack,
-        folders: tuple[ChosenFolder, ...],
     ) -> None:
         self._task_id = task_id
         self._spec = spec
         self._services = services
-        self._journal = journal
         self._resources = resources
-        self._folders = folders
         self._ground: Ground | None = None
         self._servers: dict[str, Process] = {}
         self._vm: VirtualMachine | None = None
         self.endpoints: dict[str, SocketEndpoint] = {}
 
-    def use(self, pack: InstalledPack, facts: HostFacts, verdict: PreflightVerdict) -> None:
+    def use(
+        self, pack: InstalledPack, facts: HostFacts, verdict: PreflightVerdict, folders: tuple[ChosenFolder, ...]
+    ) -> None:
         """Keep what preflight found, when it found an accelerator."""
         if verdict.accelerator is not None:
-            self._ground = Ground(pack, find_platform(facts.os, facts.arch), verdict.accelerator, verdict.share)
+            self._ground = Ground(
+                pack, find_platform(facts.os, facts.arch), verdict.accelerator, verdict.share, folders
+            )
 
     @property
     def ground(self) -> Ground:
@@ -108,7 +108,7 @@ class MachineWork:
 
     async def launch_qemu(self, cause: int) -> Facts:
         """Mount servers, sockets, QEMU. Returns the machine's pid."""
-        shares = [await self._start_share(index, cause) for index in range(len(self._folders))]
+        shares = [await self._start_share(index, cause) for index in range(len(self.ground.folders))]
         directory = self._services.files.runtime_dir(self._task_id)
         qmp = self._listen(directory, "qmp", cause)
         self.endpoints = {name: self._listen(directory, name.removeprefix("pui."), cause) for name in PORT_NAMES}
@@ -145,7 +145,7 @@ class MachineWork:
         raise LaunchError("launch.mount_server", message, detail=server.log_tail())
 
     async def _start_share(self, index: int, cause: int) -> ShareInput:
-        folder, tag, ground = self._folders[index], mount_tag(index), self.ground
+        folder, tag, ground = self.ground.folders[index], mount_tag(index), self.ground
         if ground.share_kind != "virtiofs":
             return ShareInput(tag, folder.path, folder.read_only)
         directory = self._services.files.runtime_dir(self._task_id)

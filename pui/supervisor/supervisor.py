@@ -7,7 +7,9 @@ Never: the work of a state (activities.py), a decision about a folder (domain/mo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -18,14 +20,16 @@ from pui.domain.journal import TaskView
 from pui.domain.machine import ChartMachine
 from pui.domain.statechart import Chart
 from pui.domain.task import TaskSpec, spec_to_json
-from pui.ports import ChosenFolder
-from pui.supervisor.activities import TaskActivities
+from pui.ports import BusyFolder, ChosenFolder
+from pui.supervisor.activities import FolderCheck, TaskActivities
 from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
 from pui.supervisor.task_journal import TaskJournal
+
+OVER = frozenset({"finished", "stranded", "broken"})
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ class Supervisor:
 
         Raises CallerError("mount.refused"), HostError("host.busy"): nothing is written then.
         """
-        self._admit()
-        folders = self._services.folders.decide(spec.mounts)
+        others = self._other_machines()
+        self._admit(len(others))
         task_id = self._services.new_task_id()
+        folders = self._services.folders.decide(spec.mounts, busy_folders(others))
         self._services.files.create(task_id)
         journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
         journal.write("created", None, self._created_fields(task_id, spec, folders))
@@ -99,18 +104,18 @@ class Supervisor:
             raise CallerError("caller.bad_request", f"no live task {task_id!r}")
         return self._tasks[task_id]
 
-    def _admit(self) -> None:
-        """The limit counts the machines of every running app of this user, so that two windows share it."""
-        own = sum(not task.loop_task.done() for task in self._tasks.values())
+    def _admit(self, count: int) -> None:
         limit = self._services.machine_limit
-        if own + self._count_foreign() >= limit:
+        if count >= limit:
             raise HostError("host.busy", f"{limit} machines run already, the limit of this computer")
 
-    def _count_foreign(self) -> int:
+    def _other_machines(self, except_id: str = "") -> dict[str, TaskView]:
+        """Views of the tasks that hold a machine now, those of this user's other running apps included."""
+        own = {id_: task.journal.view for id_, task in self._tasks.items() if not task.loop_task.done()}
         files, table = self._services.files, self._services.process_table
-        others = [load_task(files, task_id).view for task_id in files.task_ids() if task_id not in self._tasks]
-        unfinished = [view for view in others if view.state not in {"finished", "stranded", "broken"}]
-        return sum(is_owned_by_running_app(view, table) for view in unfinished)
+        foreign = {id_: load_task(files, id_).view for id_ in files.task_ids() if id_ not in self._tasks}
+        running = own | {id_: view for id_, view in foreign.items() if is_owned_by_running_app(view, table)}
+        return {id_: view for id_, view in running.items() if view.state not in OVER and id_ != except_id}
 
     def _created_fields(self, task_id: str, spec: TaskSpec, folders: tuple[ChosenFolder, ...]) -> dict[str, JsonValue]:
         app = self._services.app
@@ -124,11 +129,26 @@ class Supervisor:
     def _start(self, task_id: str, spec: TaskSpec, journal: TaskJournal, folders: tuple[ChosenFolder, ...]) -> LiveTask:
         resources = ResourceStack(journal)
         session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
-        activities = TaskActivities(task_id, spec, self._services, journal, resources, session, folders)
+        activities = TaskActivities(
+            task_id, spec, self._services, journal, resources, session, self._folder_check(task_id, spec, folders)
+        )
         machine = ChartMachine(self._task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
         loop_task = asyncio.create_task(self._run(task_id, runner, journal, session), name=f"task-{task_id}")
         return LiveTask(task_id, spec, runner, journal, session, loop_task)
+
+    def _folder_check(self, task_id: str, spec: TaskSpec, chosen: tuple[ChosenFolder, ...]) -> FolderCheck:
+        """At each preflight the folders are judged again: one may have been replaced meanwhile (threats.md, G10)."""
+
+        def check() -> tuple[ChosenFolder, ...]:
+            now = self._services.folders.decide(spec.mounts, busy_folders(self._other_machines(task_id)))
+            for before, after in zip(chosen, now, strict=True):
+                if (before.device, before.inode) != (after.device, after.inode):
+                    message = f"{before.path} is not the folder that was chosen any more"
+                    raise CallerError("mount.refused", message)
+            return now
+
+        return check
 
     @staticmethod
     async def _run(task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
@@ -148,3 +168,13 @@ def _tell(folder: ChosenFolder) -> JsonValue:
         "inode": folder.inode,
         "warnings": list(folder.warnings),
     }
+
+
+def busy_folders(views: Mapping[str, TaskView]) -> list[BusyFolder]:
+    """What these tasks have mounted, by their journals."""
+    found = []
+    for task_id, view in views.items():
+        for folder in view.folders:
+            if isinstance(folder, dict) and isinstance(folder.get("path"), str):
+                found.append(BusyFolder(Path(str(folder["path"])), folder.get("read_only") is True, task_id))
+    return found
