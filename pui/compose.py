@@ -16,7 +16,7 @@ from importlib.metadata import version
 import structlog
 
 from pui.adapters.clock import SystemClock
-from pui.adapters.folder_facts import LinuxFolders
+from pui.adapters.folder_facts import HostFolders
 from pui.adapters.host.linux import this_platform
 from pui.adapters.keystore import read_model_choice
 from pui.adapters.model.gateway import HttpModelGateway
@@ -93,7 +93,7 @@ def _compose(paths: AppPaths, model: ModelChoice, allow_tcg: bool) -> App:
         mount_servers=VirtiofsdServers(starter, platform),
         transport=transport,
         files=files,
-        folders=LinuxFolders(paths),
+        folders=HostFolders(paths, platform),
         clock=clock,
         process_table=LinuxProcessTable(),
         app=own_identity(),
