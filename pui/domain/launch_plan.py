@@ -263,13 +263,12 @@ def _check_machine(platform: Platform, accelerator: AcceleratorName, endpoints: 
 def _check_endpoint(platform: Platform, endpoint: Endpoint) -> None:
     is_pipe = isinstance(endpoint, NamedPipe)
     _require(is_pipe == (platform.channel_kind == "named-pipe"), f"{endpoint} does not fit {platform.os}")
-    match endpoint:
-        case ListenerFd(fd):
-            _require(fd > 2, f"descriptor {fd} is a standard stream")
-        case ListenPath(path):
-            _check_paths(path)
-        case NamedPipe(name):
-            _require(bool(_PIPE_NAME.fullmatch(name)), f"{name!r} is not a pipe name")
+    if isinstance(endpoint, ListenerFd):
+        _require(endpoint.fd > 2, f"descriptor {endpoint.fd} is a standard stream")
+    elif isinstance(endpoint, ListenPath):
+        _check_paths(endpoint.path)
+    else:
+        _require(bool(_PIPE_NAME.fullmatch(endpoint.name)), f"{endpoint.name!r} is not a pipe name")
 
 
 def _check_paths(*paths: PurePath) -> None:

@@ -6,20 +6,18 @@ In: endpoints and port plans. Out: arguments. Never: a TCP socket.
 from __future__ import annotations
 
 from pui.domain.events import JsonValue
-from pui.domain.launch_plan import Endpoint, ListenerFd, ListenPath, NamedPipe, PortPlan
+from pui.domain.launch_plan import Endpoint, ListenerFd, ListenPath, PortPlan
 from pui.domain.qemu_args.syntax import json_option, key_value_option
 
 
 def chardev_option(backend_id: str, endpoint: Endpoint) -> str:
     """The value of -chardev. QEMU listens and starts without waiting for us to connect."""
     listening = {"server": "on", "wait": "off"}
-    match endpoint:
-        case ListenerFd(fd):
-            return key_value_option("socket", {"id": backend_id, "fd": str(fd), **listening})
-        case ListenPath(path):
-            return key_value_option("socket", {"id": backend_id, "path": str(path), **listening})
-        case NamedPipe(name):
-            return key_value_option("pipe", {"id": backend_id, "path": name})
+    if isinstance(endpoint, ListenerFd):
+        return key_value_option("socket", {"id": backend_id, "fd": str(endpoint.fd), **listening})
+    if isinstance(endpoint, ListenPath):
+        return key_value_option("socket", {"id": backend_id, "path": str(endpoint.path), **listening})
+    return key_value_option("pipe", {"id": backend_id, "path": endpoint.name})
 
 
 def ports_args(ports: tuple[PortPlan, ...]) -> tuple[str, ...]:
