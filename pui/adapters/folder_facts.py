@@ -26,7 +26,6 @@ from pui.domain.mount_policy import (
     decide_mount,
     protected_paths,
 )
-from pui.domain.platforms import Platform
 from pui.domain.task import MountRequest
 from pui.ports import BusyFolder, ChosenFolder
 
@@ -37,10 +36,10 @@ _REMOVABLE_ROOTS = ("/media/", "/run/media/")
 _NOWHERE = FileIdentity(-1, -1)
 
 
-class HostFolders:
+class LinuxFolders:
     """ports.Folders."""
 
-    def __init__(self, paths: AppPaths, platform: Platform, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, paths: AppPaths, env: Mapping[str, str] | None = None) -> None:
         self._paths = paths
         self._env = os.environ if env is None else env
 

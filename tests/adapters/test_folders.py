@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pui.adapters.folder_facts import HostFolders
+from pui.adapters.folder_facts import LinuxFolders
 from pui.adapters.folder_scan import ScanLimits, scan_folder
 from pui.adapters.paths import AppPaths
 from pui.domain.errors import CallerError, HostError
@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> Path:
 def decide(home: Path, *mounts: MountRequest, busy: tuple[BusyFolder, ...] = ()) -> tuple[ChosenFolder, ...]:
     """The app's own data folder does not exist yet, as on a first start."""
     paths = AppPaths(home / ".local/share/pui", home / ".cache/pui", home.parent / "run")
-    return HostFolders(paths, {"HOME": str(home)}).decide(mounts, busy)
+    return LinuxFolders(paths, {"HOME": str(home)}).decide(mounts, busy)
 
 
 def test_a_project_is_chosen_with_its_identity(home: Path) -> None:
