@@ -26,6 +26,7 @@ from pui.domain.mount_policy import (
     decide_mount,
     protected_paths,
 )
+from pui.domain.platforms import Platform
 from pui.domain.task import MountRequest
 from pui.ports import BusyFolder, ChosenFolder
 
@@ -36,11 +37,12 @@ _REMOVABLE_ROOTS = ("/media/", "/run/media/")
 _NOWHERE = FileIdentity(-1, -1)
 
 
-class LinuxFolders:
+class HostFolders:
     """ports.Folders."""
 
-    def __init__(self, paths: AppPaths, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, paths: AppPaths, platform: Platform, env: Mapping[str, str] | None = None) -> None:
         self._paths = paths
+        self._os = platform.os
         self._env = os.environ if env is None else env
 
     def decide(self, mounts: Sequence[MountRequest], busy: Sequence[BusyFolder]) -> tuple[ChosenFolder, ...]:
@@ -55,7 +57,7 @@ class LinuxFolders:
         own = (self._paths.data, self._paths.cache, self._paths.runtime)
         listed: list[tuple[Path, Protection]] = [(path, "app") for path in own]
         for home in _homes(self._env):
-            listed += [(Path(path), protection) for path, protection in protected_paths("linux", home)]
+            listed += [(Path(path), protection) for path, protection in protected_paths(self._os, home)]
         return tuple(ProtectedFolder(resolve_folder(path, must_exist=False), word) for path, word in listed)
 
 

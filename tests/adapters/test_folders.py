@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pui.adapters.folder_facts import LinuxFolders
+from pui.adapters.folder_facts import HostFolders
 from pui.adapters.folder_scan import ScanLimits, scan_folder
 from pui.adapters.paths import AppPaths
 from pui.domain.errors import CallerError, HostError
 from pui.domain.folder_diff import diff_snapshots
 from pui.domain.task import MountRequest
 from pui.ports import BusyFolder, ChosenFolder
+from tests.support.machines import LINUX
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def home(tmp_path: Path) -> Path:
 def decide(home: Path, *mounts: MountRequest, busy: tuple[BusyFolder, ...] = ()) -> tuple[ChosenFolder, ...]:
     """The app's own data folder does not exist yet, as on a first start."""
     paths = AppPaths(home / ".local/share/pui", home / ".cache/pui", home.parent / "run")
-    return LinuxFolders(paths, {"HOME": str(home)}).decide(mounts, busy)
+    return HostFolders(paths, LINUX, {"HOME": str(home)}).decide(mounts, busy)
 
 
 def test_a_project_is_chosen_with_its_identity(home: Path) -> None:
