@@ -125,6 +125,7 @@ TABLE: dict[str, tuple[PackFact, HostFacts | None, bool, list[str], str | None, 
     "qemu silent": (PACK, _with(qemu_version=""), False, ["blocker qemu.missing"], "kvm", "virtiofs", 1.0),
     "qemu old": (PACK, _with(qemu_version="7.1.9"), False, ["blocker qemu.too_old"], "kvm", "virtiofs", 1.0),
     "qemu just new enough": (PACK, _with(qemu_version="7.2.0"), False, [], "kvm", "virtiofs", 1.0),
+    "qemu at the minimum": (PACK, _with(qemu_version="7.2"), False, [], "kvm", "virtiofs", 1.0),
     "no virtiofs": (
         PACK,
         _with(shares=(replace(VIRTIOFS, works=False, reason="needs a user namespace"), NINEP)),
