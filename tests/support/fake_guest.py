@@ -58,8 +58,10 @@ class FakeScript:
     status_after_s: float = 0.0
     stderr: str = ""
     overlay_error: str = ""
+    overlay_hangs: bool = False
     mount_server_error: str = ""
     mount_server_error_ro: str = ""
+    mount_server_babbles: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -249,7 +250,9 @@ def fake_mount_server(argv: list[str], script: FakeScript) -> NoReturn:
     if not Path(options["shared-dir"]).is_dir():
         sys.exit("the shared directory does not exist")
     connection, _ = socket.socket(fileno=int(options["fd"])).accept()
-    connection.recv(1)
+    while request := connection.recv(12):  # GET_FEATURES of vhost-user, the only one that is asked
+        features = b"" if len(request) < 12 else struct.pack("<IIIQ", 1, 5, 8, 1 << 30)
+        connection.sendall(b"garbage garbage garbage" if script.mount_server_babbles else features)
     sys.exit(0)
 
 
@@ -259,6 +262,8 @@ def fake_image_tool(argv: list[str], script: FakeScript) -> NoReturn:
         sys.exit(1)
     assert argv[:7] == ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"], argv
     Path(argv[8]).write_bytes(b"QFI\xfb overlay of " + os.fsencode(argv[7]))
+    if script.overlay_hangs:
+        time.sleep(600)
     sys.exit(0)
 
 
@@ -270,6 +275,9 @@ def main(argv: list[str]) -> NoReturn:
     program, arguments = Path(argv[4]).name, argv[5:]
     if "sigterm" in script.ignores:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if arguments == ["-device", "virtio-9p-pci,help"]:
+        print("virtio-9p-pci options:\n  mount_tag=<str>")
+        sys.exit(0)
     if arguments == ["--version"]:
         print("QEMU emulator version 10.0.0 (fake)")
         sys.exit(0)

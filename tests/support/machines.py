@@ -25,12 +25,28 @@ from pui.domain.launch_plan import (
     ShareInput,
     plan_launch,
 )
+from pui.domain.manifest import Compatibility, Manifest, Payload
 from pui.domain.platforms import find_platform
-from pui.ports import SocketEndpoint
+from pui.ports import InstalledPack, SocketEndpoint
 from tests.support.fake_guest import FakeScript
 from tests.support.fake_qemu import make_fake_pack
 
 LINUX = find_platform("linux", "x86_64")
+
+
+def fake_installed_pack(root: Path) -> InstalledPack:
+    """`root` as the store would hand it out; nothing of its manifest is true."""
+    manifest = Manifest(
+        pack_version=1,
+        platform="linux-x86_64",
+        created="2026-01-02T03:04:05Z",
+        compatibility=Compatibility("0.1.0", 1),
+        components={"qemu": "10.0.0"},
+        files=(),
+        total_size_bytes=0,
+        payload=Payload("fake.tar.zst", 1, "0" * 64),
+    )
+    return InstalledPack("linux-x86_64-1-000000000000", root, manifest, "test key")
 
 
 @contextmanager
@@ -93,6 +109,10 @@ class Bench:
         finally:
             for endpoint in self.endpoints.values():
                 self.transport.unlisten(endpoint)
+
+    def endpoint_at(self, name: str) -> SocketEndpoint:
+        """For our own connect only."""
+        return SocketEndpoint(self.folder / "run" / f"{name}.sock", -1)
 
     async def connect(self, port: str) -> SocketChannel:
         return await self.transport.connect(self.endpoints[f"pui.{port}"], 5.0)
