@@ -171,9 +171,14 @@ def _style(path: str) -> str:
 def _asked_edit(prompt: str, content: str) -> tuple[str, str] | None:
     """The one kind of wish the script can grant: «replace "a" with "b"», if "a" occurs exactly once."""
     found = _REPLACE.search(prompt)
-    if found and content.count(found[2]) == 1 and found[2] != found[4]:
+    if found and _occurs_once(content, found[2]) and found[2] != found[4]:
         return found[2], found[4]
     return None
+
+
+def _occurs_once(content: str, text: str) -> bool:
+    """Also counts occurrences that overlap, as str.count does not: an edit has to mean one place."""
+    return text in content and content.find(text) == content.rfind(text)
 
 
 def _append_edit(turn: Turn, path: str, content: str) -> tuple[str, str] | None:
@@ -183,7 +188,7 @@ def _append_edit(turn: Turn, path: str, content: str) -> tuple[str, str] | None:
         return None
     for count in range(1, len(lines) + 1):
         anchor = "\n".join(lines[-count:])
-        if anchor.strip() and content.count(anchor) == 1:
+        if anchor.strip() and _occurs_once(content, anchor):
             return anchor, f"{anchor}\n{_note(turn, path)}"
     return None
 
