@@ -29,6 +29,11 @@ bool bridge_is_blocked(void)
     return out.length > 0 && !port.hung_up;
 }
 
+void bridge_retry(void)
+{
+    port.writable = true;
+}
+
 /* End of file on the port is «host away»: the next edge sets `readable` again. */
 static bool host_to_agent(struct io *to_agent, bool agent_is_over)
 {

@@ -17,8 +17,9 @@ bool bridge_is_open(void);
  * they are dropped. Closes an end whose other side is gone. True when anything moved. */
 bool bridge_pump(struct io *to_agent, struct io *from_agent, bool agent_is_over);
 
-/* True once while bytes to the host wait although it is there: then the caller looks again after a while
- * (a missed wake-up of the driver would otherwise stop pi for ever). */
+/* True while bytes to the host wait although it is there. Then the caller calls bridge_retry() after a while: a missed
+ * wake-up of the driver would otherwise stop pi for ever. */
 bool bridge_is_blocked(void);
+void bridge_retry(void);
 
 #endif

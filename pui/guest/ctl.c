@@ -51,6 +51,11 @@ bool ctl_is_flushed(void)
     return !greeted || out.length == 0;
 }
 
+void ctl_retry(void)
+{
+    port.writable = true;
+}
+
 bool ctl_send(struct line_out *line)
 {
     if (!ctl_can_send())

@@ -36,4 +36,7 @@ bool ctl_send(struct line_out *line);
 /* True when nothing is waiting to be written, or there is no one to read it. */
 bool ctl_is_flushed(void);
 
+/* As bridge_retry(). */
+void ctl_retry(void);
+
 #endif

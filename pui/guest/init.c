@@ -137,6 +137,13 @@ static int next_timeout_ms(void)
     return timeout_ms;
 }
 
+static void retry_all(void)
+{
+    bridge_retry();
+    relay_retry();
+    ctl_retry();
+}
+
 /* Kills what is left and waits a little: a process that hangs in a dead share never ends. */
 static void end_all_processes(void)
 {
@@ -174,8 +181,9 @@ noreturn void init_main(int argc, char **argv)
     watch_children();
     machine_mounts();
     watch_devices();
-    open_ports(); /* the host's answer to hello travels while the rest is set up */
-    ctl_pump();
+    open_ports();
+    loop_wait(0);
+    ctl_pump(); /* hello: the host's orders travel while the rest is set up */
     machine_setup();
     start_relay();
     uint64_t ports_deadline_ms = uptime_ms() + PORTS_WAIT_MS;
@@ -187,6 +195,7 @@ noreturn void init_main(int argc, char **argv)
             errno = ENODEV;
             fail_boot("no port called", "pui.ctl and pui.rpc within 10 s");
         }
-        loop_wait(moved ? 0 : next_timeout_ms());
+        if (!loop_wait(moved ? 0 : next_timeout_ms()) && !moved)
+            retry_all();
     }
 }

@@ -87,7 +87,7 @@ enum io_result io_write_from(struct io *io, struct ring *ring)
     return put == 0 || errno == EAGAIN ? IO_WAIT : IO_ENDED;
 }
 
-void loop_wait(int timeout_ms)
+bool loop_wait(int timeout_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int count = epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
@@ -100,4 +100,5 @@ void loop_wait(int timeout_ms)
             io->writable = true;
         io->hung_up = (what & EPOLLHUP) != 0;
     }
+    return count != 0;
 }

@@ -42,7 +42,7 @@ enum io_result io_write_from(struct io *io, struct ring *ring);
 /* The same for plain memory; `*moved` is the number of bytes. */
 enum io_result io_read(struct io *io, void *to, size_t size, size_t *moved);
 
-/* Waits for at most `timeout_ms` (-1: without limit) and sets flags. */
-void loop_wait(int timeout_ms);
+/* Waits for at most `timeout_ms` (-1: without limit) and sets flags. False when the time passed without an event. */
+bool loop_wait(int timeout_ms);
 
 #endif

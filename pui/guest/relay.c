@@ -63,6 +63,11 @@ bool relay_is_blocked(void)
     return out.length > 0 && host_is_here;
 }
 
+void relay_retry(void)
+{
+    port.writable = true;
+}
+
 const char *relay_take_fault(void)
 {
     const char *what = fault;

@@ -23,8 +23,9 @@ bool relay_is_open(void);
 /* True when anything moved. */
 bool relay_pump(void);
 
-/* True while frames to the host wait although it is there. */
+/* As bridge_is_blocked() and bridge_retry(). */
 bool relay_is_blocked(void);
+void relay_retry(void);
 
 /* What the host did wrong since the last call, or NULL: then all streams were reset, and the port is deaf until the
  * host has gone and come back. */
