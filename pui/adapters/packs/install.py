@@ -27,7 +27,7 @@ from pui.adapters.packs.file_ops import (
 )
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock, pack_removal
-from pui.adapters.packs.slots import read_floors, read_slot, render_floors, render_slot
+from pui.adapters.packs.slots import LIMIT_BYTES, read_floors, read_slot, render_floors, render_slot
 from pui.adapters.packs.source import PackSource
 from pui.adapters.packs.tree_writer import TreeWriter
 from pui.adapters.paths import AppPaths, own_dir
@@ -227,7 +227,7 @@ class PackInstaller:
         drafts[paths.active_pack] = render_slot(verified.pack_id)
         with opened_folder(stage.folder) as at:
             for target, data in drafts.items():
-                if target.exists():
+                if target.is_file() and target.stat().st_size <= LIMIT_BYTES:
                     write_new_file(self._ops, stage.before(target).name, at, target.read_bytes())
                 write_new_file(self._ops, stage.draft(target).name, at, data)
         return list(drafts)
@@ -262,7 +262,7 @@ class PackInstaller:
             if stage.before(target).exists():
                 stage.before(target).replace(target)
             else:
-                target.unlink()
+                target.unlink(missing_ok=True)
         root = self._root(verified)
         if not stage.pack.exists() and self._known_active() != verified.pack_id and root.exists():
             root.replace(stage.pack)

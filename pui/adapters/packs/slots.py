@@ -5,6 +5,7 @@ In: their paths. Out: ids and versions, or SetupError pack.corrupt. Never: a wri
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,8 @@ from pui.domain.strict_json import StrictJsonError, dump_canonical, load_object
 
 FLOOR_SCHEMA = "pui-pack-floor-1"
 _PACK_ID = re.compile(r"[a-z0-9]{1,20}-[a-z0-9_]{1,20}-[0-9]{1,16}-[0-9a-f]{12}")
-_LIMIT_BYTES = 64 * 1024
+LIMIT_BYTES = 64 * 1024
+_NO_SMALL_FILE = (errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.ENXIO)  # too long, no regular file, a link
 
 
 def is_pack_id(text: str) -> bool:
@@ -44,7 +46,7 @@ def read_floors(path: Path) -> Mapping[str, int]:
     if data is None:
         return {}
     try:
-        table = load_object(data, _LIMIT_BYTES)
+        table = load_object(data, LIMIT_BYTES)
         floors = table.get("floors")
         if table.get("schema") != FLOOR_SCHEMA or not isinstance(floors, dict):
             raise StrictJsonError("it has another form")
@@ -68,6 +70,11 @@ def _version(value: JsonValue) -> int:
 def _read(path: Path) -> bytes | None:
     with mapped_os_errors(f"reading {path}"):
         try:
-            return read_file(path, _LIMIT_BYTES)
+            return read_file(path, LIMIT_BYTES)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno not in _NO_SMALL_FILE:
+                raise
+            hint = "Remove it, then install the pack again."
+            raise SetupError("pack.corrupt", f"{path} is not a small file of pui's", hint=hint) from error
