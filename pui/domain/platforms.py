@@ -76,8 +76,9 @@ PLATFORMS: dict[tuple[str, str], Platform] = {
 
 # `max` hangs or crashes WHPX, so a plain model that every processor since 2011 has (no AVX, no XSAVE). On aarch64 TCG
 # the architected pointer authentication is costly, the implementation-defined one is QEMU's fast hash. On
-# x86_64 TCG four levels of page tables instead of five save an eighth of the work until pi answers: 14.8 s of processor
-# time against 16.8 for max, 17.4 for Nehalem, 17.1 for qemu64 (medians on a busy machine, QEMU 10.0, interleaved).
+# x86_64 TCG four levels of page tables instead of five save about a tenth of the work until pi answers: 14.5 s of
+# processor time against 16.4 for max and qemu64 and 17.5 for Nehalem (QEMU 10.0, medians of 3 interleaved rounds on a
+# busy machine; less than max in each round).
 CPU_MODELS: dict[tuple[AcceleratorName, ArchName], str] = {
     ("kvm", "x86_64"): "host",
     ("kvm", "aarch64"): "host",
