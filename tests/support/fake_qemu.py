@@ -98,7 +98,7 @@ class FakeQemu:
 
     def _take_status(self) -> None:
         """QEMU announces STOP for any run state in which it does not run; a panic has an event of its own."""
-        if self._status == self._script.status or time.monotonic() < self._status_at:
+        if not self._script.status_after_s or self._status == self._script.status or time.monotonic() < self._status_at:
             return
         self._status = self._script.status
         if self._status == "guest-panicked":
