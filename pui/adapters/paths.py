@@ -101,11 +101,6 @@ class AppPaths:
         return self.data / "probe-cache.json"
 
     @property
-    def app_lock(self) -> Path:
-        """Held by the app that owns the tasks; a second one finds it taken."""
-        return self.data / "app.lock"
-
-    @property
     def app_log(self) -> Path:
         return self.data / "logs" / "pui.jsonl"
 

@@ -235,7 +235,8 @@ class TextView:
     def _finding(self, finding: Mapping[str, JsonValue]) -> None:
         style = {"blocker": "bold red", "warning": "yellow"}.get(str(finding.get("severity")), "")
         self._note(f"{finding.get('code')}: {finding.get('message')}", style)
-        self._note(f"  → {finding.get('hint')}")
+        if finding.get("severity") == "blocker":
+            self._note(f"  → {finding.get('hint')}")
 
     def _change(self, change: Change, entry: Entry) -> None:
         if entry.kind == "tool":

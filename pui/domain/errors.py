@@ -51,9 +51,7 @@ CODES: Mapping[str, CodeInfo] = {
         "Use a pack made for this platform and this version of pui.",
         Retry.NEVER,
     ),
-    "pack.rollback": CodeInfo(
-        "The pack is older than the version floor.", "Install a newer pack.", Retry.NEVER
-    ),
+    "pack.rollback": CodeInfo("The pack is older than the version floor.", "Install a newer pack.", Retry.NEVER),
     "pack.malformed": CodeInfo("The manifest or envelope is not well formed.", _BAD_PACK, Retry.NEVER),
     "pack.bad_path": CodeInfo("The pack names a path that is not allowed.", _BAD_PACK, Retry.NEVER),
     "pack.bad_type": CodeInfo("The archive holds something else than plain files.", _BAD_PACK, Retry.NEVER),
@@ -83,13 +81,9 @@ CODES: Mapping[str, CodeInfo] = {
     "qemu.missing": CodeInfo("QEMU of the pack is missing or does not start.", _REINSTALL, Retry.AFTER_SETUP),
     "qemu.too_old": CodeInfo("QEMU is older than pui needs.", _REINSTALL, Retry.AFTER_SETUP),
     # download
-    "fetch.network": CodeInfo(
-        "The server could not be reached.", "Check the network and the address.", Retry.AGAIN
-    ),
+    "fetch.network": CodeInfo("The server could not be reached.", "Check the network and the address.", Retry.AGAIN),
     "fetch.http": CodeInfo("The server answered with an error.", "Check the address.", Retry.AGAIN),
-    "fetch.redirect": CodeInfo(
-        "The server redirects to another origin.", "Give the final address.", Retry.NEVER
-    ),
+    "fetch.redirect": CodeInfo("The server redirects to another origin.", "Give the final address.", Retry.NEVER),
     "fetch.stalled": CodeInfo("The download stalled.", "Try again.", Retry.AGAIN),
     "fetch.too_long": CodeInfo("The server sends more than announced.", "Check the address.", Retry.NEVER),
     "fetch.checksum": CodeInfo(
@@ -121,12 +115,8 @@ CODES: Mapping[str, CodeInfo] = {
     "launch.overlay": CodeInfo("The overlay could not be made.", "Check the free disk space.", Retry.AGAIN),
     "launch.timeout": CodeInfo("QEMU did not answer in time.", "Try again; read its log.", Retry.AGAIN),
     # guest
-    "guest.boot_timeout": CodeInfo(
-        "The guest did not say hello in time.", "Read serial.log of the task.", Retry.AGAIN
-    ),
-    "guest.handshake_timeout": CodeInfo(
-        "pi did not answer in time.", "Read serial.log of the task.", Retry.AGAIN
-    ),
+    "guest.boot_timeout": CodeInfo("The guest did not say hello in time.", "Read serial.log of the task.", Retry.AGAIN),
+    "guest.handshake_timeout": CodeInfo("pi did not answer in time.", "Read serial.log of the task.", Retry.AGAIN),
     "guest.agent_exit": CodeInfo("pi ended on its own.", "Read the last lines of its stderr.", Retry.AGAIN),
     "guest.config": CodeInfo("The guest refused its configuration.", "Read serial.log.", Retry.AGAIN),
     "guest.mount": CodeInfo("The guest could not mount a folder.", "Read serial.log.", Retry.AGAIN),
@@ -137,7 +127,6 @@ CODES: Mapping[str, CodeInfo] = {
     "model.upstream": CodeInfo(
         "The model provider answered with an error.", "Check key, model name and quota.", Retry.AGAIN
     ),
-    "model.refused": CodeInfo("The request is not one a model needs.", "Use another model.", Retry.NEVER),
     # protocol
     "protocol.remote": CodeInfo("The guest broke the protocol.", "Start the task again.", Retry.AGAIN),
     "protocol.flood": CodeInfo("The guest sent too many oversized lines.", "Start again.", Retry.AGAIN),
@@ -156,20 +145,14 @@ CODES: Mapping[str, CodeInfo] = {
         "Choose a project folder below your home, not the home itself or a folder that holds secrets.",
         Retry.NEVER,
     ),
-    "chart.faulty": CodeInfo(
-        "A statechart file has faults.", "Run `pui chart check` and mend the file.", Retry.NEVER
-    ),
+    "chart.faulty": CodeInfo("A statechart file has faults.", "Run `pui chart check` and mend the file.", Retry.NEVER),
     "journal.unreadable": CodeInfo(
         "The journal of a task cannot be read.", "`pui tasks clean` removes it.", Retry.NEVER
     ),
-    "task.cancelled": CodeInfo(
-        "The person cancelled the task.", "Start it again when you like.", Retry.AGAIN
-    ),
+    "task.cancelled": CodeInfo("The person cancelled the task.", "Start it again when you like.", Retry.AGAIN),
     "task.timed_out": CodeInfo("A state took longer than its limit.", "Read the journal.", Retry.AGAIN),
     "task.app_ended": CodeInfo("The app ended while the task ran.", "Start the task again.", Retry.AGAIN),
-    "bug.unexpected": CodeInfo(
-        "A fault in pui itself.", "Please report the journal's last lines.", Retry.NEVER
-    ),
+    "bug.unexpected": CodeInfo("A fault in pui itself.", "Please report the journal's last lines.", Retry.NEVER),
 }
 
 

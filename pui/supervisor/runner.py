@@ -88,7 +88,7 @@ class TaskRunner:
 
     def _write_outcome(self, step: Step, event: Event, cause: int) -> None:
         """The outcome stands in the journal before the transition that it explains; the first one counts."""
-        outcome = decide_outcome(step.source, step.target, event)
+        outcome = decide_outcome(step.source, step.target, event, self._journal.view.facts)
         if outcome is None or self._journal.view.outcome is not None:
             return
         fault = self._journal.fault
