@@ -19,7 +19,7 @@ from pui.packbuild.archive import PackFile, write_archive
 from pui.packbuild.compile_cache import add_compile_cache
 from pui.packbuild.deb import unpack_deb
 from pui.packbuild.downloads import DownloadCache
-from pui.packbuild.guest_root import write_guest_root
+from pui.packbuild.guest_root import check_can_enter, write_guest_root
 from pui.packbuild.image import write_image
 from pui.packbuild.inputs import PACKAGED_LOCK, obtain_inputs
 from pui.packbuild.lock import Lock
@@ -105,10 +105,11 @@ def _build_files(stage: _Stage) -> list[PackFile]:
     guest = _guest_program(stage)
     files = qemu_part.qemu_files(stage.unpacked("qemu", qemu_part.is_wanted))
     stage.say("kernel", "extracting the kernel and its modules")
+    helpers = tools.Tools(stage.unpacked("tools", tools.is_wanted), stage.work / "tools")
     linux = kernel.read_kernel(stage.unpacked("kernel", kernel.is_wanted))
+    linux = kernel.slim_modules(linux, helpers, stage.work)
     files.append(PackFile(pack_layout.KERNEL, linux.vmlinux))
     files.append(PackFile(pack_layout.INITRD, kernel.render_initrd(linux, guest)))
-    helpers = tools.Tools(stage.unpacked("tools", tools.is_wanted), stage.work / "tools")
     tree, certificates = _root_tree(stage, helpers, linux, guest)
     files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
     stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")
@@ -143,6 +144,7 @@ def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest:
     stage.say("compile-cache", "running pi once to fill Node's compile cache")
     root = stage.work / "guest-root"
     write_guest_root(tree, root)
+    check_can_enter(root)
     add_compile_cache(tree, root)
     stage.say("byte-code", "compiling Python's standard library for the guest")
     add_byte_code(tree, root)

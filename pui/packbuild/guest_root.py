@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pui.domain.errors import PuiError
 from pui.packbuild import recipe
-from pui.packbuild.run import find_program
+from pui.packbuild.run import find_program, run
 from pui.packbuild.tree import Kind, Tree
 
 _NEEDED_FILES = {"bin", "sbin", "lib", "lib64", "usr/bin/node", "etc/passwd", "etc/group", "etc/nsswitch.conf"}
@@ -64,6 +64,20 @@ def enter(root: Path) -> list[str]:
     if os.geteuid() == 0:
         return [_program("chroot"), f"--userspec={number}:{number}", str(root)]
     return [_program("unshare"), "--user", f"--map-user={number}", f"--map-group={number}", f"--root={root}", "--wd=/"]
+
+
+def check_can_enter(root: Path) -> None:
+    """Raises PuiError("pack.build") with advice when this machine does not let us run a program of the guest."""
+    try:
+        run([*enter(root), "/usr/bin/node", "--version"], purpose="running the guest's Node", timeout_s=60)
+    except PuiError as error:
+        raise PuiError(
+            "pack.build",
+            f"this machine cannot run the guest's programs: {error.message}",
+            hint="Allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
+            "kernel.unprivileged_userns_clone=1), or build as root, for example in a container.",
+            detail=error.detail,
+        ) from error
 
 
 def _program(name: str) -> str:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import lzma
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import zstandard
 
 from pui.domain.errors import PuiError
 from pui.packbuild import elf, recipe
 from pui.packbuild.cpio import render_cpio
+from pui.packbuild.tools import Tools
 from pui.packbuild.tree import Kind, Tree
 
 _ZSTD_MAGIC, _XZ_MAGIC = b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"
 VMLINUX_LIMIT_BYTES = 256 << 20
 _PVH_NOTE = b"Xen\0"
+_UNREAD_SECTIONS = (".BTF", ".BTF.base", ".orc_unwind", ".orc_unwind_ip", ".orc_header", ".comment", ".note.Linux")
+_STRIP = ("--strip-unneeded", "-D", *(f"--remove-section={name}" for name in _UNREAD_SECTIONS))
 _MODULE_FOLDERS = (
     "fs/ext4/", "fs/jbd2/", "fs/mbcache", "fs/9p/", "fs/netfs/", "fs/fuse/", "net/9p/9pnet.", "net/9p/9pnet_virtio",
     "lib/", "crypto/crc", "drivers/virtio/", "drivers/block/virtio_blk", "drivers/char/virtio_console",
@@ -111,6 +115,23 @@ def _visit(kernel: Kernel, name: str, order: list[str]) -> None:
     for dependency in filter(None, elf.module_info(kernel.modules[name]).get("depends", "").split(",")):
         _visit(kernel, dependency.replace("-", "_"), order)
     order.append(name)
+
+
+def slim_modules(kernel: Kernel, tools: Tools, work: Path) -> Kernel:
+    """Only the modules that the pack ships, without what just debuggers, tracers and stack unwinders read.
+
+    The kernel sorts the unwind tables of each module that it loads: without them (and the larger part of an initrd) a
+    boot took 0.4 s less of processor time without acceleration.
+    """
+    late = [name for names in recipe.LATE_MODULES.values() for name in names]
+    file = work / "module.ko"
+    modules = {}
+    for name in load_order(kernel, [*recipe.INITRD_MODULES, *late]):
+        file.write_bytes(kernel.modules[name])
+        tools.run("strip", [*_STRIP, str(file)], purpose=f"stripping the module {name}")
+        modules[name] = file.read_bytes()
+    file.unlink(missing_ok=True)
+    return replace(kernel, modules=modules)
 
 
 def render_initrd(kernel: Kernel, guest_program: bytes) -> bytes:

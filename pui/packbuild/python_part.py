@@ -1,7 +1,7 @@
 """Byte code for the guest's Python, so that the first import of a task does not compile it.
 
-In: the guest root on disk. Out: `__pycache__` files of the tree. Never: a file time (the code is never checked against its
-source, PEP 552).
+In: the guest root on disk. Out: `__pycache__` files of the tree. Never: a file time (the code is never checked against
+its source, PEP 552).
 """
 
 from __future__ import annotations
