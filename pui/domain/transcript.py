@@ -27,7 +27,8 @@ class Entry:
     """One card of the transcript.
 
     `key` counts from 1. `kind`: user, text, thinking, tool, error, notice. For a tool `title` is its name, `args` its
-    arguments as given (scrubbed texts), `text` its output so far, `is_error` and `duration_ms` its end.
+    arguments as given (scrubbed texts), `text` its output so far, `is_error` and `duration_ms` its end. While a text
+    streams, `text` stays empty (a burst of deltas must not hold a copy of all of it each): add up the deltas.
     """
 
     key: int
@@ -76,12 +77,37 @@ def coalesce(changes: Iterable[Change]) -> list[Change]:
     return merged
 
 
+@dataclass
+class _Block:
+    """A text or thinking block that is still streamed: what was shown of it, in pieces."""
+
+    entry: Entry
+    parts: list[str] = field(default_factory=list)
+    size_chars: int = 0
+
+    def append(self, delta: str) -> Change:
+        shown = scrub_text(delta)[: max(0, TEXT_LIMIT_CHARS - self.size_chars)]
+        self.parts.append(shown)
+        self.size_chars += len(shown)
+        return Change(self.entry, shown)
+
+    def settle(self, content: str, *, is_final: bool) -> list[Change]:
+        """The authoritative text; a replacement only if it is not what the deltas added up to."""
+        text, shown = _cut(scrub_text(content)), "".join(self.parts)
+        done = replace(self.entry, text=text, is_final=is_final)
+        is_news = done != self.entry
+        self.entry, self.parts, self.size_chars = done, [text], len(text)
+        if not text.startswith(shown):
+            return [Change(done, text, is_replaced=True)]
+        return [Change(done, text[len(shown) :])] if is_news else []
+
+
 class Transcript:
     """The fold. Holds only what is still open; `last_error` is the message of a run that ended by an error."""
 
     def __init__(self) -> None:
         self._next_key = 1
-        self._blocks: dict[int, Entry] = {}
+        self._blocks: dict[int, _Block] = {}
         self._tools: dict[str, Entry] = {}
         self.last_error = ""
         self.was_aborted = False
@@ -108,9 +134,16 @@ class Transcript:
         self.last_error, self.was_aborted = "", False
         return []
 
-    def _on_message_start(self, fields: _Json) -> list[Change]:
+    def _on_message_start(self, _fields: _Json) -> list[Change]:
+        return self._end_blocks()
+
+    def _end_blocks(self) -> list[Change]:
+        """Blocks that were never ended by their message end as they were shown."""
+        left = [
+            change for block in self._blocks.values() for change in block.settle("".join(block.parts), is_final=True)
+        ]
         self._blocks.clear()
-        return []
+        return left
 
     def _on_update(self, fields: _Json) -> list[Change]:
         event = _object(fields, "assistantMessageEvent")
@@ -118,34 +151,25 @@ class Transcript:
         index = event.get("contentIndex")
         if kind not in ("text", "thinking") or not isinstance(index, int):
             return []
-        if index not in self._blocks and len(self._blocks) >= OPEN_LIMIT:
-            return []
-        entry = self._blocks.get(index) or self._new(kind)
+        if index not in self._blocks:
+            if len(self._blocks) >= OPEN_LIMIT:
+                return []
+            self._blocks[index] = _Block(self._new(kind))
+        block = self._blocks[index]
         if phase == "end":
-            return self._settle(index, entry, _text(event, "content"), is_final=False)
-        delta = scrub_text(_text(event, "delta"))[: max(0, TEXT_LIMIT_CHARS - len(entry.text))]
-        self._blocks[index] = replace(entry, text=entry.text + delta)
-        return [Change(self._blocks[index], delta)]
-
-    def _settle(self, index: int, entry: Entry, content: str, *, is_final: bool) -> list[Change]:
-        """The authoritative text of a block; a replacement only if it is not what the deltas added up to."""
-        text = _cut(scrub_text(content))
-        self._blocks[index] = done = replace(entry, text=text, is_final=is_final)
-        if text.startswith(entry.text):
-            return [Change(done, text[len(entry.text) :])] if done != entry else []
-        return [Change(done, text, is_replaced=True)]
+            return block.settle(_text(event, "content"), is_final=False)
+        return [block.append(_text(event, "delta"))]
 
     def _on_message_end(self, fields: _Json) -> list[Change]:
         message = _object(fields, "message")
         role = _text(message, "role")
         if role == "assistant":
             return self._end_assistant(message)
-        self._blocks.clear()
-        text = _content_text(message.get("content"))
+        left, text = self._end_blocks(), _content_text(message.get("content"))
         if role == "user":
-            return self._said("user", text)
+            return left + self._said("user", text)
         hidden = role in ("system", "toolResult") or not text
-        return [] if hidden else self._said("notice", f"{scrub_line(role, 40)}: {text}")
+        return left if hidden else left + self._said("notice", f"{scrub_line(role, 40)}: {text}")
 
     def _end_assistant(self, message: _Json) -> list[Change]:
         changes: list[Change] = []
@@ -153,10 +177,9 @@ class Transcript:
         for index, block in enumerate(content[:OPEN_LIMIT] if isinstance(content, list) else []):
             kind = _text(block, "type") if isinstance(block, dict) else ""
             if kind in ("text", "thinking") and isinstance(block, dict):
-                entry = self._blocks.get(index) or self._new(kind)
-                changes += self._settle(index, entry, _text(block, kind), is_final=True)
-        self._blocks.clear()
-        return changes + self._end_reason(message)
+                open_block = self._blocks.pop(index, None) or _Block(self._new(kind))
+                changes += open_block.settle(_text(block, kind), is_final=True)
+        return changes + self._end_blocks() + self._end_reason(message)
 
     def _end_reason(self, message: _Json) -> list[Change]:
         reason = _text(message, "stopReason")
@@ -209,7 +232,7 @@ class Transcript:
         self.was_aborted = self.was_aborted or fields.get("aborted") is True
         left = [replace(entry, is_final=True, is_error=True) for entry in self._tools.values()]
         self._tools.clear()
-        return [Change(entry) for entry in left]
+        return self._end_blocks() + [Change(entry) for entry in left]
 
     def _on_retry(self, fields: _Json) -> list[Change]:
         text = f"Trying again ({fields.get('attempt')} of {fields.get('maxAttempts')}): {_text(fields, 'errorMessage')}"

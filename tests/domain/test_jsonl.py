@@ -94,3 +94,11 @@ def test_f1_matches_a_plain_model(data: bytes) -> None:
         elif number < len(lines):
             expected.append(line.removesuffix(b"\r"))
     assert _whole(data) == expected
+
+
+def test_f7_a_long_line_in_tiny_pieces_is_searched_once() -> None:
+    """A search from the line's start at each piece would take minutes here and run into the test's limit."""
+    decoder, piece = JsonlDecoder(), b"x" * 8
+    for _ in range((7 << 20) // 8):
+        assert decoder.feed(piece) == []
+    assert len(decoder.feed(b"\n")[0]) == 7 << 20  # type: ignore[arg-type]
