@@ -19,7 +19,8 @@ TIMEOUT_CODES = {"qemu-launch": "launch.timeout", "handshake": "guest.handshake_
 def decide_outcome(source: str, target: str | None, event: Event, facts: Mapping[str, JsonValue]) -> Outcome | None:
     """The outcome when the step leads out of the task's working states; None when it goes on.
 
-    `facts` are the journal's: a guest that never said hello did not boot. Only the first outcome of a task counts (the caller keeps it): what teardown brings later changes nothing.
+    `facts` are the journal's: a guest that never said hello did not boot. Only the first outcome of a task counts
+    (the caller keeps it): what teardown brings later changes nothing.
     """
     if target not in ENDING_STATES:
         return None
