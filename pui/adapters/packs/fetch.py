@@ -7,17 +7,20 @@ Never: another origin, the environment's proxies (unless asked), Content-Encodin
 from __future__ import annotations
 
 import ipaddress
-import time
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import httpx
 
+from pui.adapters.packs.floor_rate import FloorRateTransport
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, pack_stem
 from pui.domain.errors import CallerError, DownloadError, SetupError
 from pui.domain.manifest import Payload
 from pui.domain.trust import MAX_ENVELOPE_BYTES
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class UrlSource:
     def read_envelope(self) -> bytes:
         data = bytearray()
         with self._open(self._envelope) as response:
-            for chunk in self._chunks(response):
+            for chunk in response.iter_raw(self._limits.chunk_bytes):
                 data += chunk
                 if len(data) > MAX_ENVELOPE_BYTES:
                     raise DownloadError("fetch.too_long", f"{self._envelope} is longer than {MAX_ENVELOPE_BYTES} bytes")
@@ -69,7 +72,7 @@ class UrlSource:
 
     def _bounded(self, response: httpx.Response, size_bytes: int) -> Iterator[bytes]:
         done = 0
-        for chunk in self._chunks(response):
+        for chunk in response.iter_raw(self._limits.chunk_bytes):
             done += len(chunk)
             if done > size_bytes:
                 raise DownloadError("fetch.too_long", f"{response.url} sends more than its {size_bytes} bytes")
@@ -82,22 +85,25 @@ class UrlSource:
         limits = self._limits
         timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
         try:
-            with (
-                httpx.Client(timeout=timeout, trust_env=self._trust_environment, follow_redirects=False) as client,
-                closing(self._answer(client, url)) as response,
-            ):
+            with self._client(timeout) as client, closing(self._answer(client, url)) as response:
                 _check_answer(response)
                 yield response
         except httpx.TimeoutException as error:
-            raise DownloadError("fetch.stalled", f"{url} did not answer in time") from error
+            raise DownloadError("fetch.stalled", f"{url} sends nothing or too little: {error}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DownloadError("fetch.network", f"{url} could not be fetched: {error}") from error
+
+    def _client(self, timeout: httpx.Timeout) -> httpx.Client:
+        if self._trust_environment:  # httpx finds the proxies; against a dripping server only silence ends it then
+            return httpx.Client(timeout=timeout)
+        transport = FloorRateTransport(self._limits.floor_bytes_per_s, self._limits.window_s)
+        return httpx.Client(timeout=timeout, transport=transport, trust_env=False)
 
     def _answer(self, client: httpx.Client, url: httpx.URL) -> httpx.Response:
         """The head of the answer, after redirects that stay at the same origin. The caller closes it."""
         for _ in range(self._limits.max_redirects + 1):
             request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
-            response = client.send(request, stream=True)
+            response = client.send(request, stream=True, follow_redirects=False)
             if not response.has_redirect_location:
                 return response
             response.close()
@@ -107,34 +113,32 @@ class UrlSource:
             url = target
         raise DownloadError("fetch.redirect", f"{url} redirects more than {self._limits.max_redirects} times")
 
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        """Raw chunks; a rate below the floor over a whole window ends it."""
-        limits = self._limits
-        window_start, window_bytes = time.monotonic(), 0
-        for chunk in response.iter_raw(limits.chunk_bytes):
-            yield chunk
-            window_bytes += len(chunk)
-            elapsed_s = time.monotonic() - window_start
-            if elapsed_s >= limits.window_s:
-                if window_bytes < limits.floor_bytes_per_s * elapsed_s:
-                    raise DownloadError(
-                        "fetch.stalled", f"{response.url} sent {window_bytes} bytes in {elapsed_s:.0f} s"
-                    )
-                window_start, window_bytes = time.monotonic(), 0
-
 
 def _checked_url(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise CallerError("caller.bad_request", f"{url!r} is not an address: {error}") from error
-    if parsed.scheme not in ("https", "http") or not parsed.host:
+    if (
+        parsed.scheme not in ("https", "http")
+        or not _is_host(parsed.raw_host.decode("ascii").strip("[]"))
+        or (parsed.port or 0) > 65_535
+    ):
         raise CallerError("caller.bad_request", f"{url!r} is not an https address")
     if parsed.scheme == "http" and not _is_this_computer(parsed.host):
         raise CallerError("caller.bad_request", f"{url} is not encrypted", hint="Use the https address.")
     if parsed.userinfo:
         raise CallerError("caller.bad_request", "the address holds a user name or password", hint="Leave it out.")
     return parsed.copy_with(fragment=None)
+
+
+def _is_host(host: str) -> bool:
+    """A name of letters, digits and hyphens (RFC 952, IDNA names in their ASCII form) or an address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return _HOST_NAME.fullmatch(host) is not None
+    return True
 
 
 def _is_this_computer(host: str) -> bool:

@@ -1,0 +1,126 @@
+"""An httpx transport that ends a connection which drips: a floor under the rate of all received bytes.
+
+In: a floor and a window. Out: httpx responses; httpx.ReadTimeout when a server sends too little for a whole window.
+Never: a proxy. httpx alone times out only on silence, so one byte now and then, in a head or between chunks that
+give the caller nothing, would hold it for days.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+
+class FloorRateTransport(httpx.BaseTransport):
+    """HTTP/1.1 over TCP or TLS. One instance for one download."""
+
+    def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
+        backend = _FloorBackend(floor_bytes_per_s, window_s)
+        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context(), network_backend=backend)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        try:
+            found = self._pool.handle_request(
+                httpcore.Request(request.method, url, headers=request.headers.raw, extensions=request.extensions)
+            )
+        except _FAILURES as error:
+            raise _as_httpx(error) from error
+        return httpx.Response(
+            found.status, headers=found.headers, stream=_Body(found), extensions=found.extensions, request=request
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+def _as_httpx(error: Exception) -> httpx.TransportError:
+    if isinstance(error, httpcore.TimeoutException):
+        return httpx.ReadTimeout(str(error))
+    if isinstance(error, httpcore.NetworkError):
+        return httpx.NetworkError(str(error))
+    return httpx.RemoteProtocolError(str(error))
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.iter_stream()
+        except _FAILURES as error:
+            raise _as_httpx(error) from error
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _FloorBackend(httpcore.NetworkBackend):
+    def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
+        self._floor_bytes_per_s = floor_bytes_per_s
+        self._window_s = window_s
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _FloorStream(stream, self._floor_bytes_per_s, self._window_s)
+
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)
+
+
+class _FloorStream(httpcore.NetworkStream):
+    """Counts what arrives; each window must bring at least the floor."""
+
+    def __init__(self, inner: httpcore.NetworkStream, floor_bytes_per_s: int, window_s: float) -> None:
+        self._inner = inner
+        self._floor_bytes_per_s = floor_bytes_per_s
+        self._window_s = window_s
+        self._start_s = time.monotonic()
+        self._bytes = 0
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = self._inner.read(max_bytes, timeout)
+        self._bytes += len(data)
+        elapsed_s = time.monotonic() - self._start_s
+        if elapsed_s >= self._window_s:
+            if self._bytes < self._floor_bytes_per_s * elapsed_s:
+                raise httpcore.ReadTimeout(f"{self._bytes} bytes in {elapsed_s:.1f} s")
+            self._start_s, self._bytes = time.monotonic(), 0
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        secured = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return _FloorStream(secured, self._floor_bytes_per_s, self._window_s)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
