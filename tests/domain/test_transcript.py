@@ -58,6 +58,13 @@ def test_a_whole_task_reads_well(name: str) -> None:
     assert entries[-1].kind == "text" and transcript.model_error() is None
 
 
+def test_the_demo_model_reads_as_a_story() -> None:
+    _, changes = _fold("demo-model")
+    story = [(entry.kind, entry.title) for entry in _entries(changes) if entry.kind != "text"]
+    tools = [("tool", "bash"), ("tool", "read"), ("tool", "edit"), ("tool", "bash")]
+    assert story == [("user", ""), *tools] and "no intelligence" in _entries(changes)[-1].text
+
+
 def test_tools_carry_arguments_output_and_duration() -> None:
     _, changes = _fold("full-openai")
     write, edit = (next(e for e in _entries(changes) if e.title == title) for title in ("write", "edit"))

@@ -15,10 +15,16 @@ import httpx
 
 from pui.adapters.model.gateway import HttpModelGateway
 from pui.domain.model_policy import ModelChoice, SecretText
+from pui.ports import ModelGateway
 from tests.support.guest_relay import GuestRelay, SocketChannel
 
 TOKEN = "task-token-1"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
+
+
+def _as_port(gateway: HttpModelGateway) -> ModelGateway:
+    """The type checker's proof that the gateway is what the supervisor expects."""
+    return gateway
 
 
 async def channel_pair() -> tuple[SocketChannel, SocketChannel]:
@@ -45,7 +51,7 @@ async def rig(choice: ModelChoice) -> AsyncIterator[Rig]:
     """A running gateway; ends as a task does: the port closes, then the gateway."""
     host, guest = await channel_pair()
     gateway = HttpModelGateway(choice, SecretText(TOKEN), pace=0.0)
-    serving = asyncio.create_task(gateway.serve(host))
+    serving = asyncio.create_task(_as_port(gateway).serve(host))
     try:
         async with GuestRelay(guest) as relay:
             url = f"http://127.0.0.1:{relay.port}"
