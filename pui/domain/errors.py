@@ -52,7 +52,7 @@ CODES: Mapping[str, CodeInfo] = {
         Retry.NEVER,
     ),
     "pack.rollback": CodeInfo("The pack is older than the version floor.", "Install a newer pack.", Retry.NEVER),
-    "pack.malformed": CodeInfo("The manifest or envelope is not well formed.", _BAD_PACK, Retry.NEVER),
+    "pack.malformed": CodeInfo("The manifest, envelope or archive is not well formed.", _BAD_PACK, Retry.NEVER),
     "pack.bad_path": CodeInfo("The pack names a path that is not allowed.", _BAD_PACK, Retry.NEVER),
     "pack.bad_type": CodeInfo("The archive holds something else than plain files.", _BAD_PACK, Retry.NEVER),
     "pack.checksum": CodeInfo("Bytes of the pack differ from the signed sums.", _BAD_PACK, Retry.AGAIN),
