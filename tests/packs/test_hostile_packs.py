@@ -236,6 +236,7 @@ CASES: list[Case] = [
     ("A17", "in-a-file", tar_with_flip, "pack.checksum"),
     ("A17", "in-the-archive", archive(lambda tar: flipped(compress(tar), 200), signed=False), "pack.checksum"),
     ("A17", "in-the-frame-sum", archive(lambda tar: flipped(compress(tar), -1 % len(compress(tar)))), "pack.checksum"),
+    ("A17", "other-archive", edited(lambda table: table["payload"].update(sha256="0" * 64)), "pack.checksum"),
     (
         "A17",
         "header-sum",

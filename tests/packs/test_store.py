@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from pui.adapters.packs.check import scan_tree
 from pui.domain.errors import PuiError
+from pui.domain.pack_check import render_stats
 from tests.support.pack_shop import PackShop
 from tests.support.pack_simulator import FILES, KEY, PackSim, SimKey
 
@@ -116,6 +118,17 @@ def test_a_lost_record_costs_time_but_no_trust(shop: PackShop, recorded: bytes |
     change_byte(pack.root / BASE)
     with pytest.raises(PuiError, match=r"pack\.corrupt: .*base\.qcow2"):
         shop.store.active()
+
+
+def test_what_runs_on_the_host_is_hashed_whatever_the_record_says(shop: PackShop) -> None:
+    """A disk that loses bits changes no stat. The rest of the pack is hashed by verify()."""
+    pack = shop.install(PackSim()).pack
+    for path in (BASE, QEMU):
+        change_byte(pack.root / path)
+        (pack.root / ".pui/stat.json").write_bytes(render_stats(scan_tree(pack.root)))
+        look = shop.store.active if path == QEMU else shop.store.verify
+        with pytest.raises(PuiError, match=rf"pack\.corrupt: .*{path}"):
+            look()
 
 
 def test_a_copied_home_folder_works_and_verify_renews_the_record(shop: PackShop) -> None:

@@ -1,1 +1,5 @@
-"""Runtime packs on this computer: where they come from, how they get in, what is installed."""
+"""Runtime packs on this computer.
+
+In: a pack's two files, from a folder or an address. Out: an installed pack that was checked.
+Never: a decision of its own on trust, paths or formats: those are in domain.
+"""
