@@ -20,19 +20,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from tests.support.fake_guest import Action, FakeGuest, FakeScript, PowerOff, Reached, Send
 
 _CHANNELS = {"qmp": "qmp", "port-ctl-backend": "ctl", "port-rpc-backend": "rpc", "port-model-backend": "model"}
+
+
+# One exec and no shell between: a process is known by its program, too.
+_LOADER = """#!{python} -IS
+import sys
+sys.path.insert(0, {root!r})
+from tests.support.fake_qemu import main
+main(sys.argv)
+"""
 
 
 def make_fake_pack(root: Path, script: FakeScript | None = None) -> Path:
     """Files where pack_layout says; returns `root`. Programs are the ones below; kernel and disk are placeholders."""
     loader = root / "qemu/lib/ld.so"
     loader.parent.mkdir(parents=True)
-    loader.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {Path(__file__)} "$0" "$@"\n')
+    loader.write_text(_LOADER.format(python=sys.executable, root=str(Path(__file__).parents[2])))
     loader.chmod(0o755)
     for name in ("qemu/bin/qemu-system", "qemu/bin/qemu-img", "qemu/bin/virtiofsd", "kernel/vmlinux"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -288,7 +294,3 @@ def main(argv: list[str]) -> NoReturn:
     if script.stderr and not script.exit_in:
         print(script.stderr, file=sys.stderr, flush=True)
     FakeQemu(arguments, script).run()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
