@@ -80,9 +80,6 @@ static void greet(void)
 {
     struct line_out line;
     struct utsname system;
-    ring_clear(&out);
-    in_length = 0;
-    skipping = false;
     greeted = true;
     marks_sent = 0;
     if (generation++ > 0)
@@ -190,6 +187,20 @@ static bool read_port(void)
     return result == IO_MOVED;
 }
 
+/* The host is away: what it sent whole still counts, the rest goes. Not done at the return of a host: its first
+ * order may have been read already. */
+static bool forget_host(void)
+{
+    if (!greeted)
+        return false;
+    take_lines();
+    greeted = false;
+    in_length = 0;
+    skipping = false;
+    ring_clear(&out);
+    return true;
+}
+
 bool ctl_pump(void)
 {
     bool moved = false;
@@ -197,9 +208,7 @@ bool ctl_pump(void)
         return false;
     moved |= read_port(); /* before the look at hung_up: what the host sent before it left still counts */
     if (port.hung_up) {
-        moved |= greeted && take_lines();
-        greeted = false;
-        return moved;
+        return moved | forget_host();
     }
     if (!greeted && port.writable) {
         greet();

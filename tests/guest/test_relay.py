@@ -208,7 +208,7 @@ def test_at_most_64_streams_and_the_65th_waits(relay: _Relay) -> None:
     [
         (frame(1, 9), "a frame with a wrong header"),
         (frame(1, 0), "a frame with a wrong header"),
-        (struct.pack("!IBBH", 1, DATA, 1, 0), "a frame with a wrong header"),
+        (struct.pack("!IBBH", 1, FIN, 1, 0), "a frame with a wrong header"),
         (frame(1, DATA), "a frame with a wrong header"),
         (struct.pack("!IBBH", 1, DATA, 0, 16_385), "a frame with a wrong header"),
         (frame(1, CREDIT, b"abc"), "a frame with a wrong header"),
