@@ -28,7 +28,7 @@ from pui.packbuild.progress import Progress, Report
 from pui.packbuild.python_part import add_byte_code
 from pui.packbuild.tree import Tree, Wanted
 
-DEFAULT_LEVEL = 10
+DEFAULT_LEVEL = 6
 GUEST_SOURCES = Path(__file__).parent.parent / "guest"
 
 
