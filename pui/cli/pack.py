@@ -17,7 +17,7 @@ from pui.adapters.packs.keys import load_trust, trust_development_key
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource, PackSource
 from pui.adapters.packs.store import InstalledPacks, PackListing
 from pui.adapters.packs.this_app import this_app
-from pui.adapters.paths import AppPaths, app_paths
+from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
 from pui.domain.errors import PuiError
 
@@ -159,6 +159,7 @@ def _build(arguments: argparse.Namespace) -> int:
         update_lock=arguments.update_lock,
         level=arguments.level,
     )
+    own_dir(paths.data)  # before anything in it is made: with a lax umask the key's folder would make it writable
     paths.cache.mkdir(parents=True, exist_ok=True)
     with ByteProgress("building") as progress:
         built = build_pack(options, lambda step: _show_step(progress, step))

@@ -25,6 +25,7 @@ class PackShop:
 
     def __init__(self, base: Path) -> None:
         self.base = base
+        base.mkdir(parents=True, exist_ok=True)
         self.paths = AppPaths(base / "data", base / "cache", base / "run")
         add_trusted_key(self.paths.trust_dir, KEY.trusted())
         self.canary = base / "outside"
