@@ -6,7 +6,9 @@ In: a machine that was launched, the session. Out: facts; errors named by what e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from pui.domain.errors import GuestError, ProtocolError, PuiError
 from pui.domain.events import JsonValue
@@ -25,8 +27,12 @@ from pui.supervisor.watching import end_all, while_all_live
 
 CONNECT_LIMIT_S = 5.0
 POWER_OFF_LIMIT_S = 3.0
+CAUSE_LIMIT_S = 1.0
+SYMPTOMS = frozenset({"guest.agent_exit", "channel.lost_after_send", "launch.timeout"})
+"""What a dead QEMU looks like through its sockets, which close before its exit code is known."""
 
 Facts = Mapping[str, JsonValue]
+Result = TypeVar("Result")
 
 
 class GuestWork:
@@ -53,20 +59,24 @@ class GuestWork:
 
     async def await_hello(self, cause: int) -> Facts:
         """Until pi has answered get_state: ready means usable."""
-        control = GuestControl(await self._connect("pui.ctl", cause))
-        self._control = control
-        self._read("pui.ctl", control.run(), cause)
-        self._resources.push(Resource("guest", "guest", self._power_off), cause)
-        state = await while_all_live(self._introduce(control, cause), self._watches())
+        control = await self._while_live(self._take_control(cause))
+        state = await self._while_live(self._introduce(control, cause))
         facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": state.get("model")}
         self._journal.write("fact", cause, {"facts": facts})
         return {}
 
     async def serve_channel(self, cause: int) -> Facts:
         """Give pi the prompt; done when pi has settled."""
-        stats = await while_all_live(self._run_prompt(), self._watches())
+        stats = await self._while_live(self._run_prompt())
         self._journal.write("fact", cause, {"facts": {"stats": dict(stats)}})
         return {}
+
+    async def _take_control(self, cause: int) -> GuestControl:
+        control = GuestControl(await self._connect("pui.ctl", cause))
+        self._control = control
+        self._read("pui.ctl", control.run(), cause)
+        self._resources.push(Resource("guest", "guest", self._power_off), cause)
+        return control
 
     async def _introduce(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
         hello = await control.hello()
@@ -120,7 +130,24 @@ class GuestWork:
 
     def _watches(self) -> list[Awaitable[None]]:
         readers = [asyncio.shield(task) for task in self._readers.values()]
-        return [*self._machine.watches(), *readers, self._pi_ended()]
+        pi = [] if self._control is None else [self._pi_ended()]
+        return [*self._machine.watches(), *pi, *readers]
+
+    async def _while_live(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of `work`. When it fails by a mere symptom, the cause is raised if it shows soon."""
+        try:
+            return await while_all_live(work, self._watches())
+        except PuiError as fault:
+            if fault.code in SYMPTOMS:
+                await self._raise_cause()
+            raise
+
+    async def _raise_cause(self) -> None:
+        """Raises what ended QEMU, a mount server or pi; returns when none of them has ended."""
+        pi = [] if self._control is None else [self._pi_ended()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CAUSE_LIMIT_S):
+                await while_all_live(asyncio.Event().wait(), [*self._machine.watches(), *pi])
 
     async def _pi_ended(self) -> None:
         """Raises GuestError("guest.agent_exit") when PID 1 says that pi has ended."""

@@ -14,15 +14,17 @@ Result = TypeVar("Result")
 
 
 async def while_all_live(work: Coroutine[Any, Any, Result], watches: Iterable[Awaitable[None]]) -> Result:
-    """The result of `work`. A watch that raises ends the work with that error; one that returns is over and done."""
+    """The result of `work`. A watch that raises ends the work with that error; one that returns is over and done.
+
+    When several end at once the first of `watches` is told: give causes before what follows from them.
+    """
     main = asyncio.ensure_future(work)
-    guards = {asyncio.ensure_future(watch) for watch in watches}
+    guards = [asyncio.ensure_future(watch) for watch in watches]
     try:
         while not main.done():
-            done, _ = await asyncio.wait({main, *guards}, return_when=asyncio.FIRST_COMPLETED)
-            ended = done & guards
-            guards -= ended
-            for guard in sorted(ended, key=lambda task: task.exception() is None):
+            await asyncio.wait({main, *guards}, return_when=asyncio.FIRST_COMPLETED)
+            for guard in [guard for guard in guards if guard.done()]:
+                guards.remove(guard)
                 guard.result()
         return main.result()
     finally:
