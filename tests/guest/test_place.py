@@ -16,7 +16,7 @@ pytestmark = pytest.mark.vm
 
 def _write(driver: Path, path: str, data: bytes = b"new", mode: str = "640", append: bool = False) -> str:
     """ "" or the error code."""
-    argv = [driver, "file", path, mode, str(int(append))]
+    argv = [str(driver), "file", path, mode, str(int(append))]
     done = subprocess.run(argv, input=data, capture_output=True, check=False, timeout=20)
     assert done.returncode in (0, 1), (done.returncode, done.stderr)
     return done.stdout.decode().strip()

@@ -126,7 +126,7 @@ def test_a_large_body_each_way_is_whole_and_within_the_credit(relay: _Relay) -> 
     received = bytearray()
 
     def speak(client: socket.socket) -> None:
-        writer = threading.Thread(target=lambda: (client.sendall(up), client.shutdown(socket.SHUT_WR)))
+        writer = threading.Thread(target=_send_all, args=(client, up))
         writer.start()
         while part := client.recv(65536):
             received.extend(part)
@@ -150,6 +150,11 @@ def test_a_large_body_each_way_is_whole_and_within_the_credit(relay: _Relay) -> 
     assert bytes(received) == down
 
 
+def _send_all(client: socket.socket, data: bytes) -> None:
+    client.sendall(data)
+    client.shutdown(socket.SHUT_WR)
+
+
 def test_without_credit_the_guest_stops_at_its_limit(relay: _Relay) -> None:
     with relay.connect() as client:
         client.setblocking(False)
@@ -170,7 +175,7 @@ def _try_to_send(client: socket.socket) -> bool:
         return False
 
 
-def _data_bytes(frames: bytes) -> int:
+def _data_bytes(frames: bytearray) -> int:
     total = at = 0
     while at < len(frames):
         _, kind, _, length = struct.unpack_from("!IBBH", frames, at)
