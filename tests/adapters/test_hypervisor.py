@@ -139,6 +139,23 @@ def test_a_cancelled_start_leaves_no_process(folder: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_start_cancelled_at_any_moment_leaves_nothing(folder: Path) -> None:
+    """The leak fixture looks for processes and descriptors; a start takes about 0.1 s here."""
+
+    async def main() -> None:
+        for step in range(25):
+            starting = asyncio.create_task(Bench(folder, FakeScript(exit_in="qmp" if step % 2 else "")).start())
+            await asyncio.sleep(0.006 * step)
+            starting.cancel()
+            try:
+                machine = await starting
+            except (asyncio.CancelledError, LaunchError):
+                continue
+            await machine.quit(2.0)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [("internal-error", "accelerator failed"), ("guest-panicked", "panicked"), ("io-error", "full")],

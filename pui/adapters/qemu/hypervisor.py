@@ -185,8 +185,10 @@ class QemuMachine:
     async def _close(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._monitor.close()
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            await self._monitor.close()
 
 
 def _trouble_of(event: QmpEvent) -> str:

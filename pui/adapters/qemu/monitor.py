@@ -90,11 +90,13 @@ class Monitor:
             await self._news.wait()
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. The socket goes also when this is cancelled halfway."""
         self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        self._end()
-        await self._channel.close()
+        try:
+            await asyncio.gather(self._reading, return_exceptions=True)
+        finally:
+            self._end()
+            await self._channel.close()
 
     def _check_open(self) -> None:
         if self.fault is not None:
