@@ -297,3 +297,17 @@ def test_an_unreadable_floor_is_refused_until_the_person_insists(shop: PackShop,
     assert shop.snapshot() == before
     shop.install(PackSim(version=2), allow_older=True)
     assert json.loads(shop.paths.version_floor.read_bytes())["floors"] == {"linux-x86_64": 2}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_the_umask_has_no_say(shop: PackShop, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        pack = shop.install(PackSim()).pack
+        assert shop.store.verify() == pack
+    finally:
+        os.umask(before)
+    assert (pack.root / QEMU).stat().st_mode & 0o7777 == 0o755
+    assert (pack.root / BASE).stat().st_mode & 0o7777 == 0o644
+    assert (pack.root / "qemu/lib").stat().st_mode & 0o7777 == 0o755
+    assert shop.paths.data.stat().st_mode & 0o7777 == 0o700
