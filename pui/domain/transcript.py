@@ -197,8 +197,10 @@ class Transcript:
         entry = replace(
             self._new("tool"), title=scrub_line(_text(fields, "toolName"), 80), args=_safe_args(_object(fields, "args"))
         )
-        self._tools[_text(fields, "toolCallId")] = entry
-        return [Change(entry)]
+        call_id = _text(fields, "toolCallId")
+        lost = self._tools.pop(call_id, None)  # the same id again: nobody will end the first one
+        self._tools[call_id] = entry
+        return [*([Change(_unfinished(lost))] if lost else []), Change(entry)]
 
     def _on_tool_update(self, fields: _Json) -> list[Change]:
         entry = self._tools.get(_text(fields, "toolCallId"))
@@ -230,9 +232,9 @@ class Transcript:
 
     def _on_settled(self, fields: _Json) -> list[Change]:
         self.was_aborted = self.was_aborted or fields.get("aborted") is True
-        left = [replace(entry, is_final=True, is_error=True) for entry in self._tools.values()]
+        left = [Change(_unfinished(entry)) for entry in self._tools.values()]
         self._tools.clear()
-        return self._end_blocks() + [Change(entry) for entry in left]
+        return self._end_blocks() + left
 
     def _on_retry(self, fields: _Json) -> list[Change]:
         text = f"Trying again ({fields.get('attempt')} of {fields.get('maxAttempts')}): {_text(fields, 'errorMessage')}"
@@ -268,6 +270,10 @@ _HANDLERS = {
     "compaction_end": Transcript._on_compaction_end,
     "extension_error": Transcript._on_extension_error,
 }
+
+
+def _unfinished(tool: Entry) -> Entry:
+    return replace(tool, is_final=True, is_error=True)
 
 
 def _text(value: _Json, key: str) -> str:

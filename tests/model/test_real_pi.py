@@ -67,6 +67,7 @@ class Session:
     transcript: Transcript = field(default_factory=Transcript)
     entries: dict[int, Entry] = field(default_factory=dict)
     responses: dict[str, Response] = field(default_factory=dict)
+    streamed: str = ""
 
     async def until(self, is_reached: Callable[[], bool]) -> None:
         assert self.process.stdout is not None
@@ -78,7 +79,9 @@ class Session:
                 if isinstance(event, Response):
                     self.responses[event.command] = event
                 if isinstance(event, PiRecord):
-                    self.entries |= {change.entry.key: change.entry for change in self.transcript.add(event)}
+                    changes = self.transcript.add(event)
+                    self.entries |= {change.entry.key: change.entry for change in changes}
+                    self.streamed += "".join(change.delta for change in changes)
 
     def send(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -193,7 +196,7 @@ def test_an_empty_folder_gets_a_new_file(installation: Path, workspace: Path) ->
 def test_stop_ends_a_model_that_is_silent(installation: Path, workspace: Path) -> None:
     async def act(session: Session) -> None:
         await session.prompt("@hang")
-        await session.until(lambda: any("waiting" in entry.text for entry in session.entries.values()))
+        await session.until(lambda: "waiting" in session.streamed)
         for line in session.client.stop():
             session.send(line)
         await session.settle()
