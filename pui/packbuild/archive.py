@@ -19,6 +19,7 @@ from pui.packbuild.downloads import sha256_of_file
 from pui.packbuild.progress import Progress, Report
 
 CHUNK_BYTES = 1 << 20
+"""One progress report per so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class _Counter:
         self._target, self._total, self._report, self._done = target, total, report, 0
 
     def write(self, data: bytes) -> int:
-        self._done += len(data)
-        self._report(Progress("compress", self._done, self._total))
+        before, self._done = self._done, self._done + len(data)
+        if before // CHUNK_BYTES != self._done // CHUNK_BYTES or self._done == self._total:
+            self._report(Progress("compress", self._done, self._total))
         return self._target.write(data)

@@ -6,7 +6,6 @@ output folders (but for the lock with `update_lock`, and the development key whe
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from pui.packbuild.node_part import add_node
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.python_part import add_byte_code
 from pui.packbuild.tree import Tree, Wanted
+from pui.packbuild.workplace import open_workplace
 
 DEFAULT_LEVEL = 6
 GUEST_SOURCES = Path(__file__).parent.parent / "guest"
@@ -61,18 +61,16 @@ class BuiltPack:
 def build_pack(options: BuildOptions, report: Report) -> BuiltPack:
     """Build and sign. Raises PuiError("pack.build"), DownloadError fetch.*; the output folder is then unchanged."""
     options.out_dir.mkdir(parents=True, exist_ok=True)
-    cache = DownloadCache(options.cache_dir, report)
-    lock = obtain_inputs(
-        cache,
-        options.lock_path,
-        options.cache_dir,
-        frozen=options.frozen,
-        update_lock=options.update_lock,
-        report=report,
-    )
-    with tempfile.TemporaryDirectory(prefix="pui-build-", dir=options.cache_dir) as name:
-        work = Path(name)
-        work.chmod(0o755)  # the compile cache is made by another uid below it
+    with open_workplace(options.cache_dir, report) as work:
+        cache = DownloadCache(options.cache_dir, report)
+        lock = obtain_inputs(
+            cache,
+            options.lock_path,
+            options.cache_dir,
+            frozen=options.frozen,
+            update_lock=options.update_lock,
+            report=report,
+        )
         files = _build_files(_Stage(options, cache, lock, work, report))
         return _assemble(options, lock, files, work, report)
 
@@ -95,8 +93,9 @@ class _Stage:
 
     def unpacked(self, part: str, wanted: Wanted) -> Tree:
         tree = Tree()
-        for item in self.lock.of_part(part):
-            self.say("unpack", f"{part}: {item.name} {item.version}")
+        items = self.lock.of_part(part)
+        self.say("unpack", f"{part}: {len(items)} packages, {sum(item.size_bytes for item in items) >> 20} MiB")
+        for item in items:
             unpack_deb(self.cache.path_of(item.sha256), tree, wanted)
         return tree
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,7 @@ from pui.domain.errors import DownloadError
 from pui.packbuild.progress import Progress, Report
 
 CHUNK_BYTES = 1 << 18
+PARTIAL_PREFIX = "partial-"
 JSON_LIMIT_BYTES = 64 << 20
 UNPINNED_LIMIT_BYTES = 512 << 20
 
@@ -34,7 +37,22 @@ class DownloadCache:
     def __init__(self, cache_dir: Path, report: Report) -> None:
         self.folder = cache_dir / "downloads"
         self.folder.mkdir(parents=True, exist_ok=True)
+        for partial in self.folder.glob(f"{PARTIAL_PREFIX}*"):
+            _remove(partial)  # left by a killed build: only one build works in a cache at a time
         self._report = report
+        self._client: httpx.Client | None = None
+        self._done = self._total = 0
+
+    @contextmanager
+    def session(self, total_bytes: int) -> Iterator[None]:
+        """One connection and one progress bar of `total_bytes` for all downloads inside."""
+        self._done, self._total = 0, total_bytes
+        with _new_client() as self._client:
+            try:
+                yield
+            finally:
+                self._client = None
+                self._done = self._total = 0
 
     def path_of(self, sha256: str) -> Path:
         return self.folder / sha256
@@ -52,7 +70,7 @@ class DownloadCache:
     def store(self, raw: bytes) -> str:
         """Keep `raw`, return its SHA-256."""
         sha256 = hashlib.sha256(raw).hexdigest()
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile(prefix=PARTIAL_PREFIX, dir=self.folder, delete=False) as file:
             file.write(raw)
         Path(file.name).replace(self.path_of(sha256))
         return sha256
@@ -65,7 +83,7 @@ class DownloadCache:
 
     def fetch(self, address: str, sha256: str, size_bytes: int, what: str) -> None:
         """Download into the cache. Raises GoneError, or DownloadError fetch.network, .http, .checksum, .too_long."""
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile(prefix=PARTIAL_PREFIX, dir=self.folder, delete=False) as file:
             partial = Path(file.name)
             try:
                 got = self._stream(address, file, size_bytes, what)
@@ -95,22 +113,36 @@ class DownloadCache:
         return document
 
     def _stream(self, address: str, file: IO[bytes], limit_bytes: int, what: str) -> str:
+        if self._client is None:
+            with _new_client() as client:
+                return self._read(client, address, file, limit_bytes, what)
+        return self._read(self._client, address, file, limit_bytes, what)
+
+    def _read(self, client: httpx.Client, address: str, file: IO[bytes], limit_bytes: int, what: str) -> str:
         digest = hashlib.sha256()
-        done = 0
+        size_bytes = 0
         try:
-            with httpx.stream("GET", address, follow_redirects=True, timeout=httpx.Timeout(60.0)) as response:
+            with client.stream("GET", address) as response:
                 _check_status(response, what)
-                total = int(response.headers.get("content-length", 0))
                 for chunk in response.iter_bytes(CHUNK_BYTES):
-                    done += len(chunk)
-                    if done > limit_bytes:
+                    size_bytes += len(chunk)
+                    if size_bytes > limit_bytes:
                         raise DownloadError("fetch.too_long", f"{what}: more than {limit_bytes} bytes", detail=address)
                     digest.update(chunk)
                     file.write(chunk)
-                    self._report(Progress("download", done, max(total, done), what))
+                    self._count(len(chunk))
         except httpx.HTTPError as error:
             raise DownloadError("fetch.network", f"{what}: {error or type(error).__name__}", detail=address) from error
         return digest.hexdigest()
+
+    def _count(self, size_bytes: int) -> None:
+        self._done += size_bytes
+        self._report(Progress("download", self._done, max(self._total, self._done)))
+
+
+def _new_client() -> httpx.Client:
+    """Proxy and CA settings come from the environment (httpx reads them)."""
+    return httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60.0))
 
 
 def _check_status(response: httpx.Response, what: str) -> None:
@@ -118,6 +150,13 @@ def _check_status(response: httpx.Response, what: str) -> None:
         raise GoneError("fetch.http", f"{what}: the mirror no longer has it", detail=str(response.url))
     if response.status_code != 200:
         raise DownloadError("fetch.http", f"{what}: status {response.status_code}", detail=str(response.url))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def sha256_of_file(path: Path) -> str:

@@ -101,10 +101,15 @@ def _fetch_all(cache: DownloadCache, lock: Lock, report: Report) -> list[LockedI
     """Fetch what is not cached; returns the inputs that their mirrors no longer have."""
     report(Progress("verify", note=f"comparing {len(lock.inputs)} cached inputs with the lock"))
     missing = [item for item in lock.inputs if not cache.has(item.sha256, item.size_bytes)]
-    return [
-        *_fetch_files(cache, (item for item in missing if item.kind != "pypi")),
-        *_fetch_wheels(cache, missing, report),
-    ]
+    files = [item for item in missing if item.kind != "pypi"]
+    if files:
+        total_bytes = sum(item.size_bytes for item in files)
+        report(Progress("download", 0, total_bytes, f"fetching {len(files)} inputs, {total_bytes >> 20} MiB"))
+        with cache.session(total_bytes):
+            lost = _fetch_files(cache, files)
+    else:
+        lost = []
+    return [*lost, *_fetch_wheels(cache, missing, report)]
 
 
 def _fetch_files(cache: DownloadCache, missing: Iterable[LockedInput]) -> list[LockedInput]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pui.domain.errors import DownloadError, PuiError
 from pui.packbuild import recipe
-from pui.packbuild.downloads import DownloadCache, GoneError
+from pui.packbuild.downloads import PARTIAL_PREFIX, DownloadCache, GoneError
 from pui.packbuild.lock import LockedInput
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.run import run
@@ -25,7 +25,7 @@ def download_wheel(cache: DownloadCache, version: str, report: Report) -> tuple[
     """
     requirement = f"{recipe.PYPI_COMPILER}=={version}"
     report(Progress("download", note=f"pip fetches {requirement} (about 100 MB)"))
-    with tempfile.TemporaryDirectory(dir=cache.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=cache.folder) as folder:
         _pip_download(requirement, Path(folder))
         wheels = sorted(Path(folder).glob("*.whl"))
         if len(wheels) != 1:

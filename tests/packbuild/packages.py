@@ -37,9 +37,9 @@ def _ar_member(name: str, raw: bytes) -> bytes:
 
 def make_deb(path: Path, data_tar: bytes, compression: str = "xz") -> Path:
     """A package with an odd-sized control member before the data, so that padding matters."""
-    packed = {"xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress, "": bytes}[compression](data_tar)
+    packed = {"xz": lzma.compress(data_tar), "zst": zstandard.ZstdCompressor().compress(data_tar), "": data_tar}
     suffix = f".{compression}" if compression else ""
-    members = [("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), (f"data.tar{suffix}", packed)]
+    members = [("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), (f"data.tar{suffix}", packed[compression])]
     path.write_bytes(b"!<arch>\n" + b"".join(_ar_member(name, raw) for name, raw in members))
     return path
 
