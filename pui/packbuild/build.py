@@ -21,7 +21,8 @@ from pui.packbuild.downloads import DownloadCache
 from pui.packbuild.guest_root import check_can_enter, write_guest_root
 from pui.packbuild.image import write_image
 from pui.packbuild.inputs import PACKAGED_LOCK, obtain_inputs
-from pui.packbuild.lock import Lock
+from pui.packbuild.licences import PACK_PATH, is_copyright, render_licences
+from pui.packbuild.lock import Lock, deb_name
 from pui.packbuild.node_part import add_node
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.python_part import add_byte_code
@@ -91,24 +92,32 @@ class _Stage:
     def path(self, name: str) -> Path:
         return self.cache.path_of(self.lock.one(name).sha256)
 
+    def versions(self, part: str) -> dict[str, str]:
+        """Package names as in their files, to versions."""
+        return {deb_name(item): item.version for item in self.lock.of_part(part)}
+
     def unpacked(self, part: str, wanted: Wanted) -> Tree:
         tree = Tree()
         items = self.lock.of_part(part)
         self.say("unpack", f"{part}: {len(items)} packages, {sum(item.size_bytes for item in items) >> 20} MiB")
         for item in items:
-            unpack_deb(self.cache.path_of(item.sha256), tree, wanted)
+            unpack_deb(self.cache.path_of(item.sha256), tree, lambda path: is_copyright(path) or wanted(path))
         return tree
 
 
 def _build_files(stage: _Stage) -> list[PackFile]:
     guest = _guest_program(stage)
-    files = qemu_part.qemu_files(stage.unpacked("qemu", qemu_part.is_wanted))
+    qemu = stage.unpacked("qemu", qemu_part.is_wanted)
+    files = qemu_part.qemu_files(qemu)
     stage.say("kernel", "extracting the kernel and its modules")
     helpers = tools.Tools(stage.unpacked("tools", tools.is_wanted), stage.work / "tools")
-    linux = kernel.read_kernel(stage.unpacked("kernel", kernel.is_wanted))
+    kernel_tree = stage.unpacked("kernel", kernel.is_wanted)
+    linux = kernel.read_kernel(kernel_tree)
     linux = kernel.slim_modules(linux, helpers, stage.work)
     files.append(PackFile(pack_layout.KERNEL, linux.vmlinux))
     files.append(PackFile(pack_layout.INITRD, kernel.render_initrd(linux, guest)))
+    licences = render_licences([(qemu, stage.versions("qemu")), (kernel_tree, stage.versions("kernel"))])
+    files.append(PackFile(PACK_PATH, licences))
     tree, certificates = _root_tree(stage, helpers, linux, guest)
     files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
     stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")

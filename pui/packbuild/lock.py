@@ -156,6 +156,11 @@ def _document_of(item: LockedInput) -> dict[str, object]:
     }
 
 
+def deb_name(item: LockedInput) -> str:
+    """The package's own name, from its file name (the kernel is listed under a name without its release)."""
+    return item.path.rsplit("/", 1)[-1].split("_", 1)[0]
+
+
 def changes_between(old: Lock, new: Lock) -> list[str]:
     """One line per input that is new, gone or other: "curl 8.1 -> 8.2"."""
     before = {(item.kind.split("-")[0], item.name): item for item in old.inputs}

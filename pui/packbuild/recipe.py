@@ -36,7 +36,7 @@ KERNEL_METAPACKAGE = "linux-image-amd64"
 """The standard kernel: the cloud kernel boots a little faster but has no 9p (docs/adr/0003-pack-build.md)."""
 
 DROPPED_PACKAGES: frozenset[str] = frozenset({
-    "adduser", "debconf", "dpkg", "gcc-14-base", "git-man", "init-system-helpers", "ipxe-qemu", "libasound2-data",
+    "adduser", "debconf", "dpkg", "git-man", "init-system-helpers", "ipxe-qemu", "libasound2-data",
     "libaudit-common", "libaudit1", "libcap-ng0", "libdb5.3t64", "libdebconfclient0", "liberror-perl",
     "libgdbm-compat4t64", "libgdbm6t64", "libpam-modules", "libpam-modules-bin", "libpam-runtime", "libpam0g",
     "libperl5.40", "libsemanage-common", "libsemanage2", "libsepol2", "libsubid5", "libexecs1", "login.defs",

@@ -17,7 +17,8 @@ from pui.packbuild.tree import Kind, Tree
 
 _PYTHON = "usr/lib/python3.13"
 _DROPPED = re.compile(
-    r"usr/share/(doc|man|info|locale|lintian|bash-completion|bug|menu|doc-base|gitweb|applications|icons|pixmaps|i18n|"
+    r"usr/share/doc/[^/]+/(?!copyright$)"
+    r"|usr/share/(man|info|locale|lintian|bash-completion|bug|menu|doc-base|gitweb|applications|icons|pixmaps|i18n|"
     r"zsh|fish|binfmts|debconf|perl5/Debian|sensible-utils|base-files/info.dir)(/|$)"
     r"|usr/share/zoneinfo/(right|posix)(/|$)"
     r"|usr/lib/(binfmt.d|systemd|sysusers.d|tmpfiles.d|udev|modules-load.d|sysctl.d)(/|$)"
@@ -47,7 +48,7 @@ LIBRARY_FOLDERS = (f"usr/lib/{recipe.MULTIARCH}", "usr/lib")
 
 
 def is_wanted(path: str) -> bool:
-    """False for documentation, translations, tests and tools that have no use in the guest."""
+    """False for documentation (but licences), translations, tests and tools that have no use in the guest."""
     return _DROPPED.match(path) is None
 
 

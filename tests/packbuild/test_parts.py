@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pui.domain.errors import PuiError
-from pui.packbuild import compile_cache, guest_program, pi_part, qemu_part, recipe, rootfs, run
+from pui.packbuild import compile_cache, guest_program, licences, pi_part, qemu_part, recipe, rootfs, run
 from pui.packbuild.apt import parse_stanzas
 from pui.packbuild.node_part import read_tarball
 from pui.packbuild.tree import Kind, Tree
@@ -69,7 +69,8 @@ def test_the_check_names_what_a_dropped_package_broke() -> None:
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
-        ("usr/share/doc/x/copyright", False),
+        ("usr/share/doc/x/copyright", True),
+        ("usr/share/doc/x/changelog.gz", False),
         ("usr/share/docs", True),
         ("usr/lib/python3.13/test/x.py", False),
         ("usr/lib/python3.13/unittest/x.py", True),
@@ -116,6 +117,19 @@ def test_a_qemu_without_a_library_is_a_named_error() -> None:
     tree.remove(f"{LIB}/liba.so.1.0")
     with pytest.raises(PuiError, match=r"needs liba\.so\.1"):
         qemu_part.qemu_files(tree)
+
+
+def test_licences_are_joined_by_package_and_links_followed() -> None:
+    tree = Tree()
+    tree.file("usr/share/doc/gcc/copyright", "GPL\n\n")
+    tree.symlink("usr/share/doc/libgcc", "gcc")
+    text = licences.render_licences([(tree, {"libgcc": "14.2", "gcc": "14.2"})])
+    assert text == b"==== gcc 14.2 ====\n\nGPL\n\n==== libgcc 14.2 ====\n\nGPL\n\n"
+
+
+def test_a_package_without_a_licence_stops_the_build() -> None:
+    with pytest.raises(PuiError, match="qemu-utils has no copyright file"):
+        licences.render_licences([(Tree(), {"qemu-utils": "10"})])
 
 
 def _cache_file(body: bytes) -> bytes:
