@@ -82,6 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
     for report in app.supervisor.recover():
         view.recovered(report)
+    await asyncio.to_thread(app.packs.clean)
     task_id = app.supervisor.create(spec)
     live = app.supervisor.live(task_id)
     view.begin(task_id, live.journal.view, app)

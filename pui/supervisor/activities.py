@@ -47,6 +47,7 @@ class TaskActivities:
         self._journal = journal
         self._resources = resources
         self._check_folders = check_folders
+        self._is_retry = False
         self._machine = MachineWork(task_id, spec, services, resources)
         self._guest = GuestWork(spec, services, journal, resources, session, self._machine)
 
@@ -65,7 +66,8 @@ class TaskActivities:
         """Pack, computer and folders. Findings are facts; only a folder that changed meanwhile is an error."""
         folders = self._check_folders()
         pack, pack_fact = await self._find_pack()
-        facts = None if pack is None else await self._services.host.probe(pack)
+        facts = None if pack is None else await self._services.host.probe(pack, refresh=self._is_retry)
+        self._is_retry = True
         need = ResourceRequest(self._spec.memory_mib, self._spec.cpu_count, OVERLAY_NEED_BYTES)
         verdict = decide_preflight(pack_fact, facts, need, self._services.tcg_is_allowed)
         if pack is not None and facts is not None:

@@ -18,6 +18,7 @@ from pui.domain.launch_plan import (
     PORT_NAMES,
     ChannelInput,
     LaunchInputs,
+    LaunchPlan,
     ListenerFd,
     MountServerSocket,
     ShareInput,
@@ -115,12 +116,17 @@ class MachineWork:
         plan = plan_launch(self._inputs(tuple(shares), qmp))
         log_path = self._services.files.path(self._task_id, QEMU_LOG)
         servers = [self.mount_server_ended(tag) for tag in self._servers]
-        vm = await while_all_live(self._services.hypervisor.start(plan, qmp=qmp, log_path=log_path), servers)
-        self._vm = vm
-        self._push_process("qemu", vm.identity, _quitting(vm), cause)
+        pid = await while_all_live(self._start_qemu(plan, qmp, log_path, cause), servers)
         for endpoint in (qmp, *self.endpoints.values()):
             self._services.transport.unlisten(endpoint)
-        return {"qemu_pid": vm.identity.pid}
+        return {"qemu_pid": pid}
+
+    async def _start_qemu(self, plan: LaunchPlan, qmp: SocketEndpoint, log_path: Path, cause: int) -> int:
+        """No await between the start and the resource: a cancellation finds QEMU either not started or held."""
+        vm = await self._services.hypervisor.start(plan, qmp=qmp, log_path=log_path)
+        self._vm = vm
+        self._push_process("qemu", vm.identity, _quitting(vm), cause)
+        return vm.identity.pid
 
     async def machine_ended(self) -> None:
         """Raises LaunchError when QEMU ends."""

@@ -30,11 +30,14 @@ def _virtiofs_args(share: SharePlan) -> tuple[str, ...]:
 
 def _ninep_args(share: SharePlan) -> tuple[str, ...]:
     """mapped-xattr: owner, mode and special files of the guest become attributes; nothing setuid, no device node and
-    no symbolic link of the guest becomes one on the host. multidevs=remap keeps inode numbers apart across mounts."""
+    no symbolic link of the guest becomes one on the host. Without fmode and dmode new files would be 0600 for the
+    person. multidevs=remap keeps inode numbers apart across mounts."""
     fields = {
         "id": share.backend_id,
         "path": str(share.host_path),
         "security_model": "mapped-xattr",
+        "fmode": "0644",
+        "dmode": "0755",
         "multidevs": "remap",
         "readonly": on_off(share.read_only),
     }
