@@ -58,9 +58,10 @@ class GuestWork:
         self._token = SecretText("")
 
     async def await_hello(self, cause: int) -> Facts:
-        """Until pi has answered get_state: ready means usable."""
+        """Until pi has answered get_state: ready means usable. Each part is watched by what those before it opened."""
         control = await self._while_live(self._take_control(cause))
-        state = await self._while_live(self._introduce(control, cause))
+        await self._while_live(self._open_ports(control, cause))
+        state = await self._while_live(self._start_pi(control))
         facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": state.get("model")}
         self._journal.write("fact", cause, {"facts": facts})
         return {}
@@ -78,12 +79,14 @@ class GuestWork:
         self._resources.push(Resource("guest", "guest", self._power_off), cause)
         return control
 
-    async def _introduce(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
+    async def _open_ports(self, control: GuestControl, cause: int) -> None:
         hello = await control.hello()
         self._journal.write("fact", cause, {"facts": {"guest": hello.guest, "guest_kernel": hello.kernel}})
         await self._serve_model(cause)
         self._session.attach(await self._connect("pui.rpc", cause))
         self._read("pui.rpc", self._session.run(), cause)
+
+    async def _start_pi(self, control: GuestControl) -> Mapping[str, JsonValue]:
         await control.order(*self._configuration())
         return await self._session.ask("get_state")
 
@@ -143,11 +146,10 @@ class GuestWork:
             raise
 
     async def _raise_cause(self) -> None:
-        """Raises what ended QEMU, a mount server or pi; returns when none of them has ended."""
-        pi = [] if self._control is None else [self._pi_ended()]
+        """Raises what ended QEMU or a mount server; returns when they live on."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CAUSE_LIMIT_S):
-                await while_all_live(asyncio.Event().wait(), [*self._machine.watches(), *pi])
+                await while_all_live(asyncio.Event().wait(), self._machine.watches())
 
     async def _pi_ended(self) -> None:
         """Raises GuestError("guest.agent_exit") when PID 1 says that pi has ended."""

@@ -16,7 +16,7 @@ from pui.ports import TaskFiles
 from pui.supervisor.supervisor import Supervisor
 from tests.support.simulated import settle
 
-LIMIT_S = 20.0
+LIMIT_S = 15.0
 KEPT_FILES = {"journal.jsonl", "transcript.jsonl", "qemu.log", "serial.log", "changes.diff", "serial.log.muted"}
 
 Deed = Callable[[], object]
@@ -80,11 +80,11 @@ async def until(condition: Callable[[], bool], what: Callable[[], str] | str, li
 
 async def until_state(supervisor: Supervisor, task_id: str, state: str) -> None:
     live = supervisor.live(task_id)
-    await until(lambda: live.runner.state == state, lambda: f"never in {state}: {tail(live.journal.view, live)}")
-
-
-def tail(view: TaskView, live: object) -> str:
-    return f"state {view.state}, outcome {view.outcome}, {live!r:.200}"
+    await until(
+        lambda: live.runner.state == state or live.loop_task.done(),
+        lambda: f"never in {state}, still in {live.journal.view.state}",
+    )
+    assert live.runner.state == state, f"never in {state}: {live.journal.view.outcome}"
 
 
 def check_over(files: TaskFiles, task_id: str, shown: TaskView) -> tuple[Record, ...]:

@@ -19,7 +19,7 @@ from pui.adapters.host.linux import HostReading, kvm_access, read_host
 from pui.adapters.mounts.ninep import probe_ninep
 from pui.adapters.mounts.virtiofsd import probe_virtiofs
 from pui.adapters.paths import SOCKET_QMP, AppPaths, own_dir, private_dir
-from pui.adapters.process import run_to_end
+from pui.adapters.process import run_to_end, start_ticks_of
 from pui.adapters.qemu.hypervisor import QemuHypervisor, QemuMachine
 from pui.domain import pack_layout
 from pui.domain.errors import PuiError
@@ -47,6 +47,29 @@ UNUSABLE_VERDICT_LIFE_S = 3600
 _SERIAL_POLL_S = 0.02
 _QUIT_GRACE_S = 0.5
 _VERSION = re.compile(r"version (\d+\.\d+(?:\.\d+)?)")
+
+
+_FOLDER = re.compile(r"probe-(\d+)-(\d+)-[0-9a-f]+")
+
+
+def _new_folder_name() -> str:
+    """Names its owner by pid and start time, so that a later app knows whether it is still in use."""
+    return f"probe-{os.getpid()}-{start_ticks_of(os.getpid())}-{secrets.token_hex(2)}"
+
+
+def remove_stale_folders(runtime: Path) -> None:
+    """What apps left that were killed while they probed; a folder whose app lives is kept."""
+    for folder in runtime.iterdir():
+        owner = _FOLDER.fullmatch(folder.name)
+        if owner is not None and not _is_running(int(owner[1]), int(owner[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int, start_ticks: int) -> bool:
+    try:
+        return start_ticks_of(pid) == start_ticks
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -103,7 +126,8 @@ class LinuxHostProbe:
         self, pack: InstalledPack, host: HostReading, wanted: tuple[AcceleratorName, ...], cached: HostFacts | None
     ) -> HostFacts:
         private_dir(self._paths.runtime)
-        folder = private_dir(self._paths.runtime / f"probe-{secrets.token_hex(4)}")
+        remove_stale_folders(self._paths.runtime)
+        folder = private_dir(self._paths.runtime / _new_folder_name())
         try:
             version = await self._qemu_version(pack, folder)
             accelerators: list[AcceleratorVerdict] = []
