@@ -1,11 +1,15 @@
 # The two commands of the README are `make run` and `make test`; each does all its own set-up.
-.PHONY: run test docs setup bench clean
+.PHONY: run test test-slow docs setup bench clean
 
 run: setup
 	@.ci/demo
 
 test: setup
 	@.ci/test
+
+# What takes minutes more: the pack built twice and compared, and the like.
+test-slow: setup
+	@.ci/test -m slow
 
 docs: setup
 	@.venv/bin/python -m pui.cli.docs
