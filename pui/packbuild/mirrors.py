@@ -43,7 +43,7 @@ def parse_one_line_sources(text: str) -> list[AptSource]:
     """`deb [options] URI SUITE COMPONENT…` lines (sources.list(5)); others are skipped."""
     found: list[AptSource] = []
     for raw in text.splitlines():
-        match = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)", raw.split("#", 1)[0])
+        match = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)", raw)
         if match:
             options = dict(part.split("=", 1) for part in (match[1] or "").split() if "=" in part)
             found.append(AptSource(match[2].rstrip("/"), match[3], options.get("signed-by", "")))

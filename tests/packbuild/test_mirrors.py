@@ -73,7 +73,7 @@ def test_no_source_files_at_all(tmp_path: Path) -> None:
 
 
 def test_the_debian_archive_is_found_among_others() -> None:
-    sources = [AptSource("http://x.example/other", "s", ""), *parse_one_line_sources(ONE_LINE)]
+    sources = [AptSource("http://x.example/notdebian", "s", ""), *parse_one_line_sources(ONE_LINE)]
     mirror = choose_debian_mirror(sources, {})
     assert mirror == DebianMirror("http://mirror.example/debian", "https://mirror.example/debian-security")
 

@@ -148,6 +148,15 @@ def test_an_unknown_cache_format_is_refused(raw: bytes) -> None:
         compile_cache.with_flag_hash(raw, b"WXYZ")
 
 
+def test_a_cache_with_other_bytes_or_another_length_is_refused() -> None:
+    right = _cache_file(bytes(64))
+    changed = right[:-1] + b"x"
+    head, body = right[:8] + struct.pack("<I", 63) + right[12:20], right[20:]
+    for raw in (changed, head + body):
+        with pytest.raises(PuiError, match="format"):
+            compile_cache.with_flag_hash(raw, b"WXYZ")
+
+
 def _tarball(path: Path, files: dict[str, bytes]) -> Path:
     raw = make_tar([tar_entry(f"package/{name}") for name in files], {f"package/{k}": v for k, v in files.items()})
     with tarfile.open(path, "w:gz") as archive, tarfile.open(fileobj=io.BytesIO(raw)) as source:

@@ -23,7 +23,7 @@ def test_leftovers_of_killed_builds_are_swept(tmp_path: Path) -> None:
 
 def test_a_second_build_says_that_it_waits_and_then_goes_on(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    waits = threading.Event()
+    waits, entered = threading.Event(), threading.Event()
 
     def report(progress: Progress) -> None:
         seen.append(progress)
@@ -31,14 +31,14 @@ def test_a_second_build_says_that_it_waits_and_then_goes_on(tmp_path: Path) -> N
 
     def build() -> None:
         with open_workplace(tmp_path, report):
-            pass
+            entered.set()
 
     with (tmp_path / LOCK_NAME).open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         thread = threading.Thread(target=build)
         thread.start()
         assert waits.wait(30)
-        assert thread.is_alive()
+        assert not entered.wait(0.2)
     thread.join(30)
-    assert not thread.is_alive()
+    assert entered.is_set()
     assert [progress.stage for progress in seen] == ["wait"]
