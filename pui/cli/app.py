@@ -19,6 +19,8 @@ import pui.cli.tasks
 from pui.cli.output import print_error
 from pui.domain.errors import PuiError
 
+FAILED, WRONG_USAGE, CANCELLED = 1, 2, 130
+
 _EPILOG = """\
 first steps:
   pui doctor                                what this computer can do, and what is missing
@@ -50,14 +52,14 @@ def run(arguments: Sequence[str]) -> int:
     chosen = top.parse_args(arguments)
     if chosen.command is None:
         top.print_help()
-        return 2
+        return WRONG_USAGE
     try:
         return int(chosen.handler(chosen))
     except PuiError as fault:
         print_error(fault)
-        return 1
+        return WRONG_USAGE if fault.code == "caller.bad_request" else FAILED
     except BrokenPipeError:  # the reader of our output has gone (`pui … | head`)
         sys.stderr.close()
-        return 1
+        return FAILED
     except KeyboardInterrupt:
-        return 130
+        return CANCELLED

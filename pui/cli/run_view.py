@@ -150,7 +150,7 @@ class TextView:
 
     def record(self, record: Record) -> None:
         if record.type == "transition":
-            self._transition(str(record.fields.get("from")), str(record.fields.get("to")))
+            self._transition(record.fields)
         elif record.type == "fact":
             self._facts(record.fields.get("facts"))
         elif record.type in {"release-failed", "activity-stuck"}:
@@ -191,7 +191,9 @@ class TextView:
     def end(self, view: TaskView) -> None:
         self._stop_status()
         outcome = view.outcome
-        if outcome is None:
+        if any(visit.state == "setup-required" for visit in view.visits):
+            self._note("set-up is required, so nothing was run. `pui doctor` says more; then start again.", "bold red")
+        elif outcome is None:
             self._note(f"ended in {view.state}", "bold red")
         elif outcome.result == "completed":
             self._note("done", "bold green")
@@ -200,14 +202,16 @@ class TextView:
             self._note(f"{outcome.result}: {outcome.code}: {clean(outcome.message)}", style)
             self._note(f"hint: {clean(outcome.hint)}")
 
-    def _transition(self, source: str, target: str) -> None:
+    def _transition(self, fields: Mapping[str, JsonValue]) -> None:
+        source, target, trigger = str(fields.get("from")), str(fields.get("to")), str(fields.get("trigger"))
         spent_s = time.monotonic() - self._entered_s
         self._entered_s = time.monotonic()
         self._end_line()
         self._stop_status()
-        if source != "created":
-            self._err.print(Text(f"  ✓ {self._labels[source]} ({source})  {spent_s:.1f} s", "dim"))
-        if target not in {"finished", "stranded"}:
+        if source not in {"created", "setup-required"}:
+            sign, why = ("✓", "") if trigger == "done" else ("✗", f", {trigger}")
+            self._err.print(Text(f"  {sign} {self._labels[source]} ({source}{why})  {spent_s:.1f} s", "dim"))
+        if target not in {"finished", "stranded", "setup-required"}:
             self._start_status(f"{self._labels[target]} ({target}) …")
 
     def _start_status(self, text: str) -> None:

@@ -54,6 +54,11 @@ class GuestControl:
             self._fail_waiting(fault)
             raise
 
+    @property
+    def has_spoken(self) -> bool:
+        """True once the guest has said hello: before that nobody listens to orders."""
+        return self._hello.done() and not self._hello.cancelled() and self._hello.exception() is None
+
     async def hello(self) -> Hello:
         """The guest's greeting. Raises ProtocolError("protocol.remote") for another protocol version."""
         hello = await asyncio.shield(self._hello)

@@ -161,7 +161,7 @@ class GuestWork:
 
     async def _power_off(self) -> None:
         """Ask for an orderly power-off, so that what the guest still holds is written; QEMU is ended either way."""
-        if self._control is None or self._readers["pui.ctl"].done():
+        if self._control is None or not self._control.has_spoken or self._readers["pui.ctl"].done():
             return
         try:
             async with asyncio.timeout(POWER_OFF_LIMIT_S):
