@@ -1,6 +1,7 @@
 """Writes the generated pages of docs/ (`make docs`); a test fails when one of them is stale.
 
-In: the tables and charts that the program runs. Out: docs/errors.md, docs/statecharts.md, docs/task-states.svg.
+In: the tables and charts that the program runs. Out: docs/errors.md, docs/statecharts.md, docs/task-states.svg,
+docs/dependencies.md.
 Never: prose written by hand.
 """
 
@@ -10,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pui.cli.chart import render_docs
+from pui.cli.dependencies import render_dependencies
 from pui.cli.output import say
 from pui.domain.errors_doc import render_errors_doc
 
 
 def generated_docs() -> Mapping[str, str]:
     """File name below docs/ to its text."""
-    return {"errors.md": render_errors_doc(), **render_docs()}
+    return {"errors.md": render_errors_doc(), "dependencies.md": render_dependencies(), **render_docs()}
 
 
 def main(directory: Path) -> None:

@@ -6,10 +6,14 @@ In: the source tree. Out: failures that name file, line and import. Never: an im
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from pui.cli.dependencies import LAYERS, edges
 
 ROOT = Path(__file__).parents[2] / "pui"
 
@@ -177,3 +181,20 @@ def _cycle(graph: dict[str, set[str]]) -> list[str]:
     except graphlib.CycleError as fault:
         return list(fault.args[1])
     return []
+
+
+def test_the_drawing_of_the_layers_has_no_arrow_upward() -> None:
+    allowed = {layer: rank for rank, layer in enumerate(LAYERS)}
+    assert all(allowed[source] < allowed[target] for source, target in edges())
+    assert ("supervisor", "domain") in edges()
+
+
+def test_import_linter_agrees() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
