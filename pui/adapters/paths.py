@@ -30,6 +30,10 @@ SOCKET_CTL = "ctl"
 SOCKET_MODEL = "model"
 SOCKET_SUFFIX = ".sock"
 
+# names in the trust folder
+TRUST_ROOT = "root.json"
+ROOT_HISTORY = "root_history"
+
 SOCKET_PATH_LIMIT_BYTES = 107
 """sun_path of Linux holds 108 bytes, the last one a NUL (unix(7))."""
 
@@ -85,6 +89,30 @@ class AppPaths:
     def trust_dir(self) -> Path:
         """`<keyid>.json`, one per trusted key."""
         return self.data / "trust"
+
+    @property
+    def trust_root(self) -> Path:
+        """The newest root of the channel whose chain was verified: it names the keys of releases."""
+        return self.trust_dir / TRUST_ROOT
+
+    @property
+    def root_history(self) -> Path:
+        """Earlier roots: packs installed under them go on running."""
+        return self.trust_dir / ROOT_HISTORY
+
+    @property
+    def channel_state(self) -> Path:
+        """Floors of the channel: highest pack version seen, newest signing time. Not part of any cache."""
+        return self.data / "channel.json"
+
+    @property
+    def channel_lock(self) -> Path:
+        return self.data / "channel.lock"
+
+    @property
+    def channel_cache(self) -> Path:
+        """Metadata of channels and packs being downloaded; may be deleted at any time."""
+        return self.cache / "channel"
 
     @property
     def dev_key(self) -> Path:

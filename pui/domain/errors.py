@@ -89,6 +89,20 @@ CODES: Mapping[str, CodeInfo] = {
     "fetch.checksum": CodeInfo(
         "A downloaded input differs from the lock file.", "Check the mirror; try again.", Retry.AGAIN
     ),
+    # index of the channel
+    "index.malformed": CodeInfo(
+        "A document of the channel is not well formed.",
+        "Nothing was changed and the installed pack goes on working. Tell the channel's operator.",
+        Retry.AGAIN,
+    ),
+    "index.rollback": CodeInfo(
+        "The channel serves an older state than it did before.",
+        "Somebody may be replaying old files: nothing was changed. Try again later or from another network.",
+        Retry.AGAIN,
+    ),
+    "index.clock": CodeInfo(
+        "This computer's clock cannot be right.", "Set date and time, then try again.", Retry.AFTER_SETUP
+    ),
     # host
     "host.disk_full": CodeInfo("The disk is full.", "Free some space, then try again.", Retry.AGAIN),
     "host.memory": CodeInfo(

@@ -38,6 +38,14 @@ class TrustedKey:
 
 
 @dataclass(frozen=True)
+class KeyGroup:
+    """Keys of which `threshold` different ones must sign together."""
+
+    keys: tuple[TrustedKey, ...]
+    threshold: int = 1
+
+
+@dataclass(frozen=True)
 class AppFacts:
     """What a pack must fit: platform such as "linux-x86_64", version of pui, number of the guest protocol."""
 
@@ -104,6 +112,25 @@ def verify_envelope(envelope: bytes, keys: Iterable[TrustedKey], *, threshold: i
         signed_by=", ".join(key.label for key in signers),
         keyids=tuple(key.keyid for key in signers),
     )
+
+
+def verify_by_groups(envelope: bytes, groups: Sequence[KeyGroup]) -> VerifiedManifest:
+    """The manifest in `envelope`, if one of `groups` signed it with as many of its keys as it asks for. Signatures of
+    different groups never add up.
+
+    Raises SetupError as verify_envelope does.
+    """
+    shortfall: SetupError | None = None
+    for group in groups:
+        try:
+            return verify_envelope(envelope, group.keys, threshold=group.threshold)
+        except SetupError as error:
+            if error.code != "pack.untrusted":
+                raise
+            shortfall = error
+    everybody = [key for group in groups for key in group.keys]
+    verify_envelope(envelope, everybody)  # usually raises with the better words: no signature, a stranger, revoked
+    raise shortfall or _untrusted("nobody is trusted")
 
 
 def check_compatibility(manifest: Manifest, app: AppFacts) -> None:

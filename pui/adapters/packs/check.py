@@ -29,7 +29,7 @@ from pui.domain.pack_check import (
 )
 from pui.domain.pack_layout import ALWAYS_HASHED
 from pui.domain.pack_path import MAX_PARTS
-from pui.domain.trust import MAX_ENVELOPE_BYTES, AppFacts, VerifiedManifest, check_compatibility, verify_envelope
+from pui.domain.trust import MAX_ENVELOPE_BYTES, AppFacts, VerifiedManifest, check_compatibility
 from pui.ports import InstalledPack
 
 HASH_THREADS = 2
@@ -112,7 +112,7 @@ def check_ancestors(folders: Iterable[Path]) -> None:
 
 def _verify(root: Path, envelope: bytes, trust: TrustFolder) -> VerifiedManifest:
     try:
-        return verify_envelope(envelope, trust.keys)
+        return trust.verify_installed(envelope)
     except SetupError as error:
         if error.code == "pack.untrusted":
             detail = "\n".join(trust.faults)

@@ -35,7 +35,7 @@ from pui.domain.errors import HostError, SetupError
 from pui.domain.manifest import Manifest
 from pui.domain.pack_check import ENVELOPE, RECORDED_STATS, check_tree, render_stats
 from pui.domain.pack_path import RESERVED_FOLDER
-from pui.domain.trust import AppFacts, VerifiedManifest, check_compatibility, check_version_floor, verify_envelope
+from pui.domain.trust import AppFacts, VerifiedManifest, check_compatibility, check_version_floor
 from pui.ports import InstalledPack
 
 LOCK_WAIT_S = 10.0
@@ -123,7 +123,7 @@ class PackInstaller:
 
     def _verify(self, envelope: bytes, trust: TrustFolder) -> VerifiedManifest:
         try:
-            verified = verify_envelope(envelope, trust.keys)
+            verified = trust.verify(envelope)
         except SetupError as error:
             if trust.faults and error.code == "pack.untrusted":
                 raise SetupError(error.code, error.message, detail="\n".join(trust.faults)) from error

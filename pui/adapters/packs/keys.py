@@ -7,7 +7,8 @@ Never: a private key that leaves this module, a folder that others can write.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,20 +16,43 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, write_new_file
-from pui.adapters.paths import own_dir
+from pui.adapters.paths import ROOT_HISTORY, TRUST_ROOT, own_dir
+from pui.domain.channel import MAX_ROOT_BYTES, release_keys
 from pui.domain.errors import HostError, PuiError, SetupError
 from pui.domain.pack_check import WRITABLE_BY_OTHERS
-from pui.domain.trust import MAX_KEY_FILE_BYTES, TrustedKey, key_id, parse_trusted_key, render_trusted_key
+from pui.domain.trust import (
+    MAX_KEY_FILE_BYTES,
+    KeyGroup,
+    TrustedKey,
+    VerifiedManifest,
+    key_id,
+    parse_trusted_key,
+    render_trusted_key,
+    verify_by_groups,
+)
 
 MAX_KEYS = 64
+MAX_ROOTS = 32
 
 
 @dataclass(frozen=True)
 class TrustFolder:
-    """`faults` are sentences about files that are no keys; they trust nobody and are shown to the person."""
+    """`keys` are trusted one by one. `release` is what the channel's root names (domain/channel.py), `retired` what its
+    earlier versions named. `faults` are sentences about files that are no keys; they trust nobody and are shown."""
 
     keys: tuple[TrustedKey, ...]
     faults: tuple[str, ...]
+    release: KeyGroup | None = None
+    retired: tuple[KeyGroup, ...] = ()
+
+    def verify(self, envelope: bytes) -> VerifiedManifest:
+        """The manifest of a pack that may be installed. Raises SetupError pack.untrusted, .malformed, .bad_path."""
+        return verify_by_groups(envelope, [KeyGroup(self.keys), *([self.release] if self.release else [])])
+
+    def verify_installed(self, envelope: bytes) -> VerifiedManifest:
+        """The same for a pack that was installed earlier: a root that changed its keys must not stop what runs."""
+        current = [self.release] if self.release else []
+        return verify_by_groups(envelope, [KeyGroup(self.keys), *current, *self.retired])
 
 
 def load_trust(trust_dir: Path) -> TrustFolder:
@@ -40,7 +64,7 @@ def load_trust(trust_dir: Path) -> TrustFolder:
         if not trust_dir.exists():
             return TrustFolder((), ())
         _check_private(trust_dir)
-        paths = sorted(trust_dir.glob("*.json"))[:MAX_KEYS]
+        paths = [path for path in sorted(trust_dir.glob("*.json")) if path.name != TRUST_ROOT][:MAX_KEYS]
     keys: list[TrustedKey] = []
     faults: list[str] = []
     for path in paths:
@@ -48,26 +72,58 @@ def load_trust(trust_dir: Path) -> TrustFolder:
             keys.append(_load_key(path))
         except PuiError as error:
             faults.append(f"{path.name}: {error.message}")
-    return TrustFolder(tuple(keys), tuple(faults))
+    revoked = frozenset(key.keyid for key in keys if key.revoked)
+    current = _load_roots([trust_dir / TRUST_ROOT], revoked, faults)
+    retired = _load_roots(sorted((trust_dir / ROOT_HISTORY).glob("*.root.json"))[-MAX_ROOTS:], revoked, faults)
+    return TrustFolder(tuple(keys), tuple(faults), current[0] if current else None, retired)
+
+
+def _load_roots(paths: Iterable[Path], revoked: frozenset[str], faults: list[str]) -> tuple[KeyGroup, ...]:
+    """The release keys of each root; a key that the person revoked by a file of its own is revoked here as well."""
+    groups: list[KeyGroup] = []
+    for path in paths:
+        try:
+            data = read_private_file(path, MAX_ROOT_BYTES)
+            if data is not None:
+                group = release_keys(data)
+                marked = tuple(replace(key, revoked=key.keyid in revoked) for key in group.keys)
+                groups.append(KeyGroup(marked, group.threshold))
+        except PuiError as error:
+            faults.append(f"{path.name}: {error.message}")
+    return tuple(groups)
+
+
+def read_private_file(path: Path, limit_bytes: int) -> bytes | None:
+    """A file that only this user could have written; None when it is absent. Raises HostError host.permission."""
+    with mapped_os_errors(f"reading {path}"):
+        if not os.path.lexists(path):
+            return None
+        _check_private(path)
+        return read_file(path, limit_bytes)
 
 
 def add_trusted_key(trust_dir: Path, key: TrustedKey) -> Path:
     """Writes the key's file, atomically; an equal key is replaced. Raises HostError."""
     path = trust_dir / f"{key.keyid}.json"
-    draft = f".{key.keyid}.{os.getpid()}.draft"
+    own_dir(trust_dir.parent)
+    write_private_file(path, render_trusted_key(key))
+    return path
+
+
+def write_private_file(path: Path, data: bytes) -> None:
+    """Puts `data` in place of `path`, atomically and durably; only this user may write to its folder."""
+    draft = f".{path.name}.{os.getpid()}.draft"
     ops = FileOps()
     with mapped_os_errors(f"writing {path}"):
-        own_dir(trust_dir.parent)
-        own_dir(trust_dir)
-        with opened_folder(trust_dir) as fd:
+        own_dir(path.parent)
+        with opened_folder(path.parent) as fd:
             try:
-                write_new_file(ops, draft, fd, render_trusted_key(key))
-                ops.rename(trust_dir / draft, path)
+                write_new_file(ops, draft, fd, data)
+                ops.rename(path.parent / draft, path)
             except BaseException:
-                (trust_dir / draft).unlink(missing_ok=True)
+                (path.parent / draft).unlink(missing_ok=True)
                 raise
             ops.sync(fd)
-    return path
 
 
 def trust_development_key(private_key: Path, trust_dir: Path) -> TrustedKey:
