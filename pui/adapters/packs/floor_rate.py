@@ -21,7 +21,9 @@ class FloorRateTransport(httpx.BaseTransport):
 
     def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
         backend = _FloorBackend(floor_bytes_per_s, window_s)
-        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context(), network_backend=backend)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=backend
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(
