@@ -77,7 +77,7 @@ class Session:
                     waiting.set_exception(fault)
             raise
 
-    async def ask(self, command: str, **fields: JsonValue) -> Mapping[str, JsonValue]:
+    async def ask(self, command: str, /, **fields: JsonValue) -> Mapping[str, JsonValue]:
         """pi's answer to a command. Raises GuestError("guest.config") when pi refuses it; cancel it for a deadline."""
         sent = self._client.command(command, **fields)
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
