@@ -16,5 +16,9 @@ KERNEL = "kernel/vmlinux"
 INITRD = "kernel/initrd.img"
 BASE_IMAGE = "guest/base.qcow2"
 CA_CERTIFICATES = "certs/ca-certificates.crt"
+LICENCES = "LICENCES.txt"
+SBOM = "sbom.cdx.json"
+LOCK = "versions.lock"
+"""The inputs of this very pack: what `pui pack verify --rebuild` builds from."""
 
 ALWAYS_HASHED = (QEMU_LOADER, QEMU_SYSTEM, QEMU_IMG, VIRTIOFSD, KERNEL, INITRD)

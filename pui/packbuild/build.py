@@ -6,26 +6,30 @@ output folders (but for the lock with `update_lock`, and the development key whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pui.domain import pack_layout
 from pui.domain.manifest import Compatibility, Manifest, ManifestFile, Payload, render_manifest
+from pui.domain.sbom import FINGERPRINT
 from pui.packbuild import guest_program, kernel, pi_part, qemu_part, recipe, rootfs, sign, tools
 from pui.packbuild.archive import PackFile, write_archive
 from pui.packbuild.compile_cache import add_compile_cache
 from pui.packbuild.deb import unpack_deb
 from pui.packbuild.downloads import DownloadCache
+from pui.packbuild.fingerprint import fingerprint, own_components, recipe_sum
 from pui.packbuild.guest_root import check_can_enter, write_guest_root
 from pui.packbuild.image import write_image
-from pui.packbuild.inputs import PACKAGED_LOCK, obtain_inputs
-from pui.packbuild.licences import PACK_PATH, is_copyright, render_licences
-from pui.packbuild.lock import Lock, deb_name
+from pui.packbuild.inputs import PACKAGED_LOCK, lock_in_use, obtain_inputs
+from pui.packbuild.licences import is_copyright
+from pui.packbuild.lock import Lock
 from pui.packbuild.node_part import add_node
 from pui.packbuild.progress import Progress, Report
+from pui.packbuild.provenance import Provenance
 from pui.packbuild.python_part import add_byte_code
+from pui.packbuild.sbom import BUILD_ONLY
 from pui.packbuild.tree import Tree, Wanted
 from pui.packbuild.workplace import open_workplace
 
@@ -72,8 +76,19 @@ def build_pack(options: BuildOptions, report: Report) -> BuiltPack:
             update_lock=options.update_lock,
             report=report,
         )
-        files = _build_files(_Stage(options, cache, lock, work, report))
-        return _assemble(options, lock, files, work, report)
+        own = own_components(recipe.PLATFORM, lock, recipe_sum(options.guest_sources), options.level)
+        stage = _Stage(options, cache, lock, work, report, Provenance(lock))
+        files = [*_build_files(stage), *stage.provenance.files(recipe.PLATFORM, own[FINGERPRINT])]
+        return _assemble(stage, files, own)
+
+
+def build_fingerprint(options: BuildOptions) -> str:
+    """What the manifest of a pack built now would say as its fingerprint. Reads files only, needs no network.
+
+    An input that the mirrors have lost since shows itself in the build alone. Raises PuiError("pack.build").
+    """
+    lock = lock_in_use(options.lock_path, options.cache_dir, frozen=options.frozen)
+    return fingerprint(recipe.PLATFORM, lock, recipe_sum(options.guest_sources))
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,7 @@ class _Stage:
     lock: Lock
     work: Path
     report: Report
+    provenance: Provenance
 
     def say(self, stage: str, note: str) -> None:
         self.report(Progress(stage, note=note))
@@ -92,16 +108,14 @@ class _Stage:
     def path(self, name: str) -> Path:
         return self.cache.path_of(self.lock.one(name).sha256)
 
-    def versions(self, part: str) -> dict[str, str]:
-        """Package names as in their files, to versions."""
-        return {deb_name(item): item.version for item in self.lock.of_part(part)}
-
     def unpacked(self, part: str, wanted: Wanted) -> Tree:
         tree = Tree()
         items = self.lock.of_part(part)
         self.say("unpack", f"{part}: {len(items)} packages, {sum(item.size_bytes for item in items) >> 20} MiB")
         for item in items:
             unpack_deb(self.cache.path_of(item.sha256), tree, lambda path: is_copyright(path) or wanted(path))
+        if part not in BUILD_ONLY:
+            self.provenance.add_debian(tree, part)
         return tree
 
 
@@ -116,8 +130,6 @@ def _build_files(stage: _Stage) -> list[PackFile]:
     linux = kernel.slim_modules(linux, helpers, stage.work)
     files.append(PackFile(pack_layout.KERNEL, linux.vmlinux))
     files.append(PackFile(pack_layout.INITRD, kernel.render_initrd(linux, guest)))
-    licences = render_licences([(qemu, stage.versions("qemu")), (kernel_tree, stage.versions("kernel"))])
-    files.append(PackFile(PACK_PATH, licences))
     tree, certificates = _root_tree(stage, helpers, linux, guest)
     files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
     stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")
@@ -133,30 +145,55 @@ def _guest_program(stage: _Stage) -> bytes:
     stage.say("guest", "compiling the guest program (about 40 s the first time)")
     cache_dir = stage.options.cache_dir
     compiler = guest_program.unpack_compiler(stage.cache.path_of(item.sha256), item.sha256, cache_dir)
+    stage.provenance.add_compiler(item, compiler.parent)
     sources = guest_program.find_sources(stage.options.guest_sources)
     return guest_program.compile_guest_program(compiler, sources, stage.work, cache_dir)
 
 
 def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest: bytes) -> tuple[Tree, bytes]:
-    packages = stage.lock.of_part("rootfs")
-    stage.say("rootfs", f"unpacking {len(packages)} packages")
-    tree = rootfs.base_tree(packages, {item.sha256: stage.cache.path_of(item.sha256) for item in packages})
+    tree = _debian_tree(stage)
     certificates = rootfs.finish(tree)
-    tree.file("sbin/pui-init", guest, mode=0o755)
-    kernel.add_late_modules(linux, tree)
+    with stage.provenance.made(tree, "pui-guest-program", recipe_sum(stage.options.guest_sources)[:12], ("MIT",)):
+        tree.file("sbin/pui-init", guest, mode=0o755)
+    with stage.provenance.measured(tree, "linux-image"):
+        kernel.add_late_modules(linux, tree)
     stage.say("node", "stripping Node, pruning pi")
-    add_node(tree, stage.path(recipe.NPM_NODE), helpers, stage.work)
-    pi_part.add_pi(tree, {item.name: stage.cache.path_of(item.sha256) for item in stage.lock.of_part("pi")})
-    pi_part.check_engines(tree.content(f"{recipe.GUEST_PI}/package.json"), stage.lock.one(recipe.NPM_NODE).version)
+    _add_npm(stage, tree, helpers)
     rootfs.check_complete(tree)
     stage.say("compile-cache", "running pi once to fill Node's compile cache")
     root = stage.work / "guest-root"
     write_guest_root(tree, root)
     check_can_enter(root)
-    add_compile_cache(tree, root)
+    pi, python = stage.lock.one(recipe.NPM_PI), stage.lock.one("python3")
+    with stage.provenance.made(tree, "compile-cache", pi.version, stage.provenance.licences_of(pi.name)):
+        add_compile_cache(tree, root)
     stage.say("byte-code", "compiling Python's standard library for the guest")
-    add_byte_code(tree, root)
+    with stage.provenance.made(tree, "python-byte-code", python.version, stage.provenance.licences_of(python.name)):
+        add_byte_code(tree, root)
     return tree, certificates
+
+
+def _debian_tree(stage: _Stage) -> Tree:
+    packages = stage.lock.of_part("rootfs")
+    stage.say("rootfs", f"unpacking {len(packages)} packages")
+    tree = rootfs.empty_tree()
+    for item in packages:
+        with stage.provenance.measured(tree, item.name):
+            unpack_deb(stage.cache.path_of(item.sha256), tree, rootfs.is_wanted)
+    stage.provenance.add_debian(tree, "rootfs")
+    return tree
+
+
+def _add_npm(stage: _Stage, tree: Tree, helpers: tools.Tools) -> None:
+    node = stage.lock.one(recipe.NPM_NODE)
+    with stage.provenance.measured(tree, node.name):
+        add_node(tree, stage.path(node.name), helpers, stage.work)
+    for item in stage.lock.of_part("pi"):
+        with stage.provenance.measured(tree, item.name):
+            pi_part.add_package(tree, item.name, stage.path(item.name))
+    for item in (node, *stage.lock.of_part("pi")):
+        stage.provenance.add_npm(item, stage.path(item.name))
+    pi_part.check_pi(tree, node.version)
 
 
 def _own_qemu_img(files: Sequence[PackFile], folder: Path) -> list[str]:
@@ -180,13 +217,15 @@ def pack_version(created: str) -> int:
     return int(created[:10].replace("-", "")) * 100 + recipe.RECIPE_REVISION
 
 
-def _assemble(options: BuildOptions, lock: Lock, files: Sequence[PackFile], work: Path, report: Report) -> BuiltPack:
+def _assemble(stage: _Stage, files: Sequence[PackFile], own: Mapping[str, str]) -> BuiltPack:
+    options, lock, work, report = stage.options, stage.lock, stage.work, stage.report
     version = pack_version(lock.created)
     stem = f"pui-runtime-{recipe.PLATFORM}-{version}"
     key = sign.load_or_make_key(options.key_path)
     payload = work / f"{stem}.tar.zst"
     written = write_archive(files, payload, options.level, report)
-    manifest = _manifest(lock, version, files, Payload(payload.name, written.size_bytes, written.sha256))
+    sums = Payload(payload.name, written.size_bytes, written.sha256)
+    manifest = _manifest(lock, version, files, sums, {**_components(lock), **own})
     envelope = work / f"{stem}.envelope.json"
     envelope.write_bytes(sign.sign_manifest(render_manifest(manifest), key))
     report(Progress("done", written.size_bytes, written.size_bytes, f"{stem}: {written.size_bytes >> 20} MiB"))
@@ -208,7 +247,9 @@ def _components(lock: Lock) -> dict[str, str]:
     return headline | {f"{item.kind.split('-')[0]}/{item.name}": item.version for item in lock.inputs}
 
 
-def _manifest(lock: Lock, version: int, files: Sequence[PackFile], payload: Payload) -> Manifest:
+def _manifest(
+    lock: Lock, version: int, files: Sequence[PackFile], payload: Payload, components: Mapping[str, str]
+) -> Manifest:
     entries = tuple(
         sorted(
             (ManifestFile(file.path, file.size_bytes(), file.sha256(), file.mode) for file in files),
@@ -220,7 +261,7 @@ def _manifest(lock: Lock, version: int, files: Sequence[PackFile], payload: Payl
         platform=recipe.PLATFORM,
         created=lock.created,
         compatibility=Compatibility(recipe.APP_MIN, recipe.GUEST_PROTOCOL),
-        components=_components(lock),
+        components=components,
         files=entries,
         total_size_bytes=sum(entry.size_bytes for entry in entries),
         payload=payload,

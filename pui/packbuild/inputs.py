@@ -32,17 +32,25 @@ def obtain_inputs(
     """
     if update_lock:
         return _updated(cache, lock_path, report)
-    own_lock = cache_dir / "locks" / f"{_short_sum(lock_path)}.lock"
+    own_lock = _own_lock(lock_path, cache_dir)
     if own_lock.exists() and not frozen:
         report(Progress("resolve", note=f"using the lock resolved earlier on this machine ({own_lock})"))
-        lock = parse_lock(own_lock.read_bytes())
-    else:
-        lock = parse_lock(lock_path.read_bytes())
+    lock = lock_in_use(lock_path, cache_dir, frozen=frozen)
     lost = _fetch_all(cache, lock, report)
     if not lost:
         return lock
     _refuse_if_frozen(lost, frozen=frozen)
     return _resolved_anew(cache, lock, lost, own_lock, report)
+
+
+def lock_in_use(lock_path: Path, cache_dir: Path, *, frozen: bool) -> Lock:
+    """`lock_path`, or what was resolved earlier on this machine in its stead. Raises PuiError("pack.build")."""
+    own_lock = _own_lock(lock_path, cache_dir)
+    return parse_lock((own_lock if own_lock.exists() and not frozen else lock_path).read_bytes())
+
+
+def _own_lock(lock_path: Path, cache_dir: Path) -> Path:
+    return cache_dir / "locks" / f"{_short_sum(lock_path)}.lock"
 
 
 def _updated(cache: DownloadCache, lock_path: Path, report: Report) -> Lock:

@@ -29,15 +29,19 @@ def _is_wanted_of_dependency(name: str) -> bool:
     return not name.endswith((".map", ".d.ts", ".md", ".d.mts", ".d.cts"))
 
 
-def add_pi(tree: Tree, tarballs: dict[str, Path]) -> None:
-    """`tarballs` maps npm names to files. Raises PuiError("pack.build") when the entry or an engine rule is missing."""
-    for name, path in tarballs.items():
-        is_pi = name == recipe.NPM_PI
-        folder = recipe.GUEST_PI if is_pi else f"{recipe.GUEST_PI}/node_modules/{name}"
-        for file, raw in read_tarball(path, is_wanted if is_pi else _is_wanted_of_dependency).items():
-            tree.file(f"{folder}/{file}", raw)
+def add_package(tree: Tree, name: str, tarball: Path) -> None:
+    """pi itself, or one of the packages that its bundle loads at run time."""
+    is_pi = name == recipe.NPM_PI
+    folder = recipe.GUEST_PI if is_pi else f"{recipe.GUEST_PI}/node_modules/{name}"
+    for file, raw in read_tarball(tarball, is_wanted if is_pi else _is_wanted_of_dependency).items():
+        tree.file(f"{folder}/{file}", raw)
+
+
+def check_pi(tree: Tree, node_version: str) -> None:
+    """Raises PuiError("pack.build") when pi's entry is missing or Node too old for it."""
     if ENTRY not in tree:
         raise PuiError("pack.build", f"pi's package has no {ENTRY.removeprefix(recipe.GUEST_PI + '/')}")
+    check_engines(tree.content(f"{recipe.GUEST_PI}/package.json"), node_version)
 
 
 def check_engines(package_json: bytes, node_version: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PLATFORM = "linux-x86_64"
-RECIPE_REVISION = 1
+RECIPE_REVISION = 2
 """Added to the lock's date in the pack version: raise it when the recipe changes and the lock does not."""
 
 APP_MIN = "0.1.0"

@@ -1,18 +1,15 @@
 """The root file system: Debian packages without their maintainer scripts, plus what those scripts would have made.
 
-In: package files in the cache. Out: a `Tree`. Never: root rights, a script of a package, documentation.
+In: a tree with the packages. Out: the complete one. Never: root rights, a script of a package, documentation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from pui.domain.errors import PuiError
 from pui.packbuild import elf, recipe
-from pui.packbuild.deb import unpack_deb
-from pui.packbuild.lock import LockedInput
 from pui.packbuild.tree import Kind, Tree
 
 _PYTHON = "usr/lib/python3.13"
@@ -52,14 +49,12 @@ def is_wanted(path: str) -> bool:
     return _DROPPED.match(path) is None
 
 
-def base_tree(packages: Iterable[LockedInput], path_of: Mapping[str, Path]) -> Tree:
-    """All packages of the part, unpacked. `path_of` maps SHA-256 to a file of the cache."""
+def empty_tree() -> Tree:
+    """The merged folders, into which the packages of the part are unpacked."""
     tree = Tree()
     for folder in MERGED_FOLDERS:
         tree.folder(f"usr/{folder}")
         tree.symlink(folder, f"usr/{folder}")
-    for item in packages:
-        unpack_deb(path_of[item.sha256], tree, is_wanted)
     return tree
 
 

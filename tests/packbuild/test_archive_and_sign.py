@@ -14,11 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 from pui.domain.errors import PuiError
 from pui.domain.trust import TrustedKey, key_id, verify_envelope
-from pui.packbuild import build, sign
+from pui.packbuild import build, recipe, sign
 from pui.packbuild.archive import PackFile, tar_size_bytes, write_archive
+from pui.packbuild.downloads import DownloadCache
 from pui.packbuild.inputs import PACKAGED_LOCK
 from pui.packbuild.lock import parse_lock
 from pui.packbuild.progress import Progress
+from pui.packbuild.provenance import Provenance
 
 
 def _files(tmp_path: Path) -> list[PackFile]:
@@ -77,20 +79,27 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
         sign.load_or_make_key(path)
 
 
+def _silent(progress: Progress) -> None:
+    """No report."""
+
+
 def test_an_assembled_pack_verifies_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "out").mkdir()
     options = build.BuildOptions(tmp_path / "out", tmp_path, tmp_path / "key.pem", level=1)
     lock = parse_lock(PACKAGED_LOCK.read_bytes())
-    built = build._assemble(options, lock, _files(tmp_path), tmp_path / "work", lambda progress: None)
+    cache = DownloadCache(tmp_path, _silent)
+    stage = build._Stage(options, cache, lock, tmp_path / "work", _silent, Provenance(lock))
+    built = build._assemble(stage, _files(tmp_path), {"pui/fingerprint": "f" * 64})
     public = sign.public_bytes(sign.load_or_make_key(options.key_path))
     verified = verify_envelope(built.envelope.read_bytes(), [TrustedKey(key_id(public), public, "development key")])
     assert verified.manifest == built.manifest
     assert built.manifest.payload.size_bytes == built.archive.stat().st_size
     assert built.manifest.components["pi"] == lock.one("@earendil-works/pi-coding-agent").version
+    assert built.manifest.components["pui/fingerprint"] == "f" * 64
     assert sorted(path.name for path in options.out_dir.iterdir()) == [built.envelope.name, built.archive.name]
 
 
 def test_the_pack_version_grows_with_the_lock() -> None:
-    assert build.pack_version("2026-01-02T03:04:05Z") == 2026010201
+    assert build.pack_version("2026-01-02T03:04:05Z") == 2026010200 + recipe.RECIPE_REVISION
     assert build.pack_version("2026-01-03T00:00:00Z") > build.pack_version("2026-01-02T23:59:59Z")

@@ -119,17 +119,12 @@ def test_a_qemu_without_a_library_is_a_named_error() -> None:
         qemu_part.qemu_files(tree)
 
 
-def test_licences_are_joined_by_package_and_links_followed() -> None:
+def test_the_licence_of_a_linked_folder_is_found() -> None:
     tree = Tree()
     tree.file("usr/share/doc/gcc/copyright", "GPL\n\n")
     tree.symlink("usr/share/doc/libgcc", "gcc")
-    text = licences.render_licences([(tree, {"libgcc": "14.2", "gcc": "14.2"})])
-    assert text == b"==== gcc 14.2 ====\n\nGPL\n\n==== libgcc 14.2 ====\n\nGPL\n\n"
-
-
-def test_a_package_without_a_licence_stops_the_build() -> None:
-    with pytest.raises(PuiError, match="qemu-utils has no copyright file"):
-        licences.render_licences([(Tree(), {"qemu-utils": "10"})])
+    texts = licences.debian_texts(tree, {"libgcc": "14.2", "gcc": "14.2"})
+    assert texts == {"libgcc 14.2": b"GPL\n\n", "gcc 14.2": b"GPL\n\n"}
 
 
 def _cache_file(body: bytes) -> bytes:
@@ -173,7 +168,8 @@ def test_pi_is_pruned_and_has_its_externals(tmp_path: Path) -> None:
     )  # fmt: skip
     jiti = _tarball(tmp_path / "jiti", {"package.json": b"{}", "lib/jiti.mjs": b"j", "README.md": b"r"})
     tree = Tree()
-    pi_part.add_pi(tree, {recipe.NPM_PI: pi, "jiti": jiti})
+    pi_part.add_package(tree, recipe.NPM_PI, pi)
+    pi_part.add_package(tree, "jiti", jiti)
     found = {path.removeprefix("opt/pui/pi/") for path, entry in tree.items() if entry.kind is Kind.FILE}
     assert found == {
         "package.json", "dist/bundle/cli.js", "docs/rpc.md", "node_modules/jiti/package.json",
@@ -181,9 +177,9 @@ def test_pi_is_pruned_and_has_its_externals(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_pi_without_its_bundle_is_refused(tmp_path: Path) -> None:
+def test_a_pi_without_its_bundle_is_refused() -> None:
     with pytest.raises(PuiError, match=r"dist/bundle/cli\.js"):
-        pi_part.add_pi(Tree(), {recipe.NPM_PI: _tarball(tmp_path / "pi", {"package.json": b"{}"})})
+        pi_part.check_pi(Tree(), "24.0.0")
 
 
 def test_a_damaged_tarball_is_a_named_error(tmp_path: Path) -> None:
