@@ -44,3 +44,9 @@ def load_chart(chart_id: str) -> Chart:
         message = f"{chart.file} has {len(faults)} fault(s), the first: {faults[0]}"
         raise SetupError("chart.faulty", message, detail="\n".join(map(str, faults)))
     return chart
+
+
+def packaged_root(*, package: Path = _PACKAGE) -> bytes | None:
+    """The channel root that this build of pui trusts from the start, or None: a build without a channel of its own."""
+    path = package / "_data" / "root.json"
+    return path.read_bytes() if path.is_file() else None

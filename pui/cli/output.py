@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
 from pui.domain.errors import PuiError
@@ -66,7 +66,8 @@ class ByteProgress:
     def __enter__(self) -> Self:
         console = _console()
         if console.is_terminal and not self._quiet:
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            pace = (TransferSpeedColumn(), TimeRemainingColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), *pace)
             self._bar = Progress(*columns, console=console, transient=True)
             self._bar.add_task(Text(self._label).plain, total=None)
             self._bar.start()

@@ -19,7 +19,10 @@ from pui.adapters.packs.store import InstalledPacks, PackListing
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
+from pui.cli.pack_channel import add_channel_commands, install_bundle, is_bundle
+from pui.cli.pack_provenance import add_provenance_commands, verify_rebuild
 from pui.domain.errors import PuiError
+from pui.domain.sbom import FINGERPRINT
 
 if TYPE_CHECKING:
     from pui.packbuild.progress import Progress
@@ -32,6 +35,7 @@ side, NAME.tar.zst and NAME.envelope.json. Only a pack signed by a key in your t
 
   pui pack build --install            make a pack on this computer and install it
   pui pack install ~/NAME.tar.zst     install a pack that you were given
+  pui pack update --channel URL       install the newest pack of a channel whose root you trust
   pui pack list                       what is installed, and whom you trust
 """
 _BUILD = """\
@@ -49,6 +53,7 @@ every byte is the signed one. The pack that was active before is kept as the pre
 example:
   pui pack install pui-runtime-linux-x86_64-3.tar.zst
   pui pack install https://example.org/packs/pui-runtime-linux-x86_64-3.tar.zst
+  pui pack install pui-linux.pui-bundle          made by `pui pack bundle`; needs no network
 """
 _VERIFY = """\
 Hashes every file of an installed pack (the active one if you name none), or checks a pack file without installing it.
@@ -56,6 +61,7 @@ Hashes every file of an installed pack (the active one if you name none), or che
 example:
   pui pack verify
   pui pack verify ./pui-runtime-linux-x86_64-3.tar.zst
+  pui pack verify --rebuild                   prove that its own lock gives the same bytes again (a minute)
 """
 _LIST = """\
 Shows each installed pack, its signer, and the keys in your trust folder.
@@ -84,11 +90,13 @@ def add_parser(commands: Commands) -> None:
     verify = _command(parts, "verify", "check an installed pack or a pack file", _VERIFY, _verify)
     verify.add_argument("what", nargs="?", metavar="ID|FILE", help="an installed pack's id, or a pack file")
     listing = _command(parts, "list", "what is installed, and whom you trust", _LIST, _list)
+    add_provenance_commands(parts, _command, verify)
     remove = _command(parts, "remove", "remove an installed pack", _REMOVE, _remove)
     remove.add_argument("pack_id", metavar="ID")
     remove.add_argument("--force", action="store_true", help="also if it is the active pack")
     for part in (verify, listing, remove):
         part.add_argument("--json", action="store_true", help="print one JSON object")
+    add_channel_commands(parts, _command)
 
 
 def _add_build(parts: Commands) -> None:
@@ -99,11 +107,14 @@ def _add_build(parts: Commands) -> None:
     how.add_argument("--update-lock", action="store_true", help="take the newest inputs and rewrite the lock file")
     build.add_argument("--level", type=_level, default=DEFAULT_LEVEL, help="zstd level 1-19 (default: %(default)s)")
     build.add_argument("--install", action="store_true", help="install the pack afterwards")
+    build.add_argument(
+        "--print-fingerprint", action="store_true", help="only print the fingerprint that a pack built now would have"
+    )
 
 
 def _add_install(parts: Commands) -> None:
     install = _command(parts, "install", "install a pack from a file or an https address", _INSTALL, _install)
-    install.add_argument("source", metavar="PATH|URL", help="the .tar.zst or the .envelope.json; both must be there")
+    install.add_argument("source", metavar="PATH|URL", help="NAME.tar.zst beside NAME.envelope.json, or a bundle")
     install.add_argument(
         "--allow-older", action="store_true", help="insist on a version older than one installed before"
     )
@@ -148,7 +159,11 @@ def _level(text: str) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from pui.packbuild.build import BuildOptions, build_pack  # heavy, and absent from an app without the builder
+    from pui.packbuild.build import (  # heavy, and absent from an app without the builder
+        BuildOptions,
+        build_fingerprint,
+        build_pack,
+    )
 
     paths = app_paths()
     options = BuildOptions(
@@ -159,6 +174,9 @@ def _build(arguments: argparse.Namespace) -> int:
         update_lock=arguments.update_lock,
         level=arguments.level,
     )
+    if arguments.print_fingerprint:
+        say(build_fingerprint(options))
+        return 0
     own_dir(paths.data)  # before anything in it is made: with a lax umask the key's folder would make it writable
     paths.cache.mkdir(parents=True, exist_ok=True)
     with ByteProgress("building") as progress:
@@ -178,8 +196,11 @@ def _show_step(progress: ByteProgress, step: Progress) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    source = _source(arguments.source, trust_environment=arguments.trust_environment)
-    result = _install_from(app_paths(), source, quiet=arguments.json, allow_older=arguments.allow_older)
+    if is_bundle(arguments.source):
+        result = install_bundle(arguments)
+    else:
+        source = _source(arguments.source, trust_environment=arguments.trust_environment)
+        result = _install_from(app_paths(), source, quiet=arguments.json, allow_older=arguments.allow_older)
     if arguments.json:
         print_json({"installed": result.pack.pack_id, "was_there": result.was_there, "removed": list(result.removed)})
     else:
@@ -211,6 +232,8 @@ def _say_installed(result: InstallResult) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.rebuild:
+        return verify_rebuild(arguments)
     paths, what = app_paths(), arguments.what
     if what is not None and what.endswith((ARCHIVE_SUFFIX, ENVELOPE_SUFFIX)):
         with ByteProgress("checking", quiet=arguments.json) as progress:
@@ -256,6 +279,7 @@ def _listing_value(pack: PackListing) -> dict[str, object]:
             "version": pack.manifest.pack_version,
             "created": pack.manifest.created,
             "size_bytes": pack.manifest.total_size_bytes,
+            "fingerprint": pack.manifest.components.get(FINGERPRINT),
             "components": dict(pack.manifest.components),
         }
     if pack.problem is not None:

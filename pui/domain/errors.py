@@ -38,7 +38,12 @@ CODES: Mapping[str, CodeInfo] = {
     "pack.missing": CodeInfo("No runtime pack is installed.", _REINSTALL, Retry.AFTER_SETUP),
     "pack.corrupt": CodeInfo(
         "An installed pack differs from its manifest.",
-        "Run `pui pack verify`, then install the pack again.",
+        "Run `pui pack repair FILE` with the same pack: only what is broken is written anew.",
+        Retry.AFTER_SETUP,
+    ),
+    "pack.unhealthy": CodeInfo(
+        "The only installed pack failed its trial: no machine reached pi's answer with it.",
+        "Run `pui pack try` to boot it again, or install another pack.",
         Retry.AFTER_SETUP,
     ),
     "pack.untrusted": CodeInfo(
@@ -87,7 +92,15 @@ CODES: Mapping[str, CodeInfo] = {
     "fetch.stalled": CodeInfo("The download stalled.", "Try again.", Retry.AGAIN),
     "fetch.too_long": CodeInfo("The server sends more than announced.", "Check the address.", Retry.NEVER),
     "fetch.checksum": CodeInfo(
-        "A downloaded input differs from the lock file.", "Check the mirror; try again.", Retry.AGAIN
+        "Downloaded bytes differ from the locked or signed sum.", "Check the mirror; try again.", Retry.AGAIN
+    ),
+    "fetch.cancelled": CodeInfo(
+        "The download was cancelled.", "Start it again: it goes on where it ended.", Retry.AGAIN
+    ),
+    "fetch.not_an_index": CodeInfo(
+        "Something else than a channel answered, often the log-in page of a network.",
+        "Open a web page in your browser, log in to the network if it asks, then try again; else check the address.",
+        Retry.AGAIN,
     ),
     # index of the channel
     "index.malformed": CodeInfo(
@@ -99,6 +112,21 @@ CODES: Mapping[str, CodeInfo] = {
         "The channel serves an older state than it did before.",
         "Somebody may be replaying old files: nothing was changed. Try again later or from another network.",
         Retry.AGAIN,
+    ),
+    "index.expired": CodeInfo(
+        "The channel's index is out of date.",
+        "Check this computer's date. The installed pack goes on working; only updates wait for a fresh index.",
+        Retry.AGAIN,
+    ),
+    "index.mismatch": CodeInfo(
+        "The channel's documents do not belong together.",
+        "Often a channel that is just being published: try again in some minutes.",
+        Retry.AGAIN,
+    ),
+    "index.untrusted": CodeInfo(
+        "The channel is not signed by the keys you trust.",
+        "`pui pack trust-root --help` tells how to trust a channel's root; a change of it needs its operator's word.",
+        Retry.NEVER,
     ),
     "index.clock": CodeInfo(
         "This computer's clock cannot be right.", "Set date and time, then try again.", Retry.AFTER_SETUP

@@ -7,7 +7,7 @@ Never: a private key that leaves this module, a folder that others can write.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,25 +72,28 @@ def load_trust(trust_dir: Path) -> TrustFolder:
             keys.append(_load_key(path))
         except PuiError as error:
             faults.append(f"{path.name}: {error.message}")
-    revoked = frozenset(key.keyid for key in keys if key.revoked)
-    current = _load_roots([trust_dir / TRUST_ROOT], revoked, faults)
-    retired = _load_roots(sorted((trust_dir / ROOT_HISTORY).glob("*.root.json"))[-MAX_ROOTS:], revoked, faults)
+    current = _load_roots([trust_dir / TRUST_ROOT], keys, faults)
+    retired = _load_roots(sorted((trust_dir / ROOT_HISTORY).glob("*.root.json"))[-MAX_ROOTS:], keys, faults)
     return TrustFolder(tuple(keys), tuple(faults), current[0] if current else None, retired)
 
 
-def _load_roots(paths: Iterable[Path], revoked: frozenset[str], faults: list[str]) -> tuple[KeyGroup, ...]:
-    """The release keys of each root; a key that the person revoked by a file of its own is revoked here as well."""
+def _load_roots(paths: Iterable[Path], keys: Sequence[TrustedKey], faults: list[str]) -> tuple[KeyGroup, ...]:
+    """The release keys of each root."""
     groups: list[KeyGroup] = []
     for path in paths:
         try:
             data = read_private_file(path, MAX_ROOT_BYTES)
             if data is not None:
-                group = release_keys(data)
-                marked = tuple(replace(key, revoked=key.keyid in revoked) for key in group.keys)
-                groups.append(KeyGroup(marked, group.threshold))
+                groups.append(without_revoked(release_keys(data), keys))
         except PuiError as error:
             faults.append(f"{path.name}: {error.message}")
     return tuple(groups)
+
+
+def without_revoked(group: KeyGroup, keys: Iterable[TrustedKey]) -> KeyGroup:
+    """A key that the person revoked by a file of its own vouches for nothing in a root either."""
+    revoked = {key.keyid for key in keys if key.revoked}
+    return KeyGroup(tuple(replace(key, revoked=key.keyid in revoked) for key in group.keys), group.threshold)
 
 
 def read_private_file(path: Path, limit_bytes: int) -> bytes | None:

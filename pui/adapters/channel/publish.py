@@ -1,0 +1,253 @@
+"""Makes and renews the static folder of a channel: TUF metadata, packs, their envelopes.
+
+In: a folder, signing keys, packs that this computer trusts. Out: files that any web server can serve as they are.
+Never: a signature under a pack that was not verified whole, a file that is replaced before what it needs is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+
+from pui.adapters.channel.repository import Repository, meta_of
+from pui.adapters.channel.signing_keys import ROLE_NAMES, ROOT_THRESHOLD, SigningKeys
+from pui.adapters.packs.archive import Progress, read_archive
+from pui.adapters.packs.file_ops import mapped_os_errors
+from pui.adapters.packs.keys import TrustFolder
+from pui.adapters.packs.locks import installer_lock
+from pui.adapters.packs.source import ENVELOPE_SUFFIX, FileSource
+from pui.domain.channel import ISSUED_FIELD, Newest, newest_path, parse_newest, release_keys, render_newest, render_time
+from pui.domain.errors import CallerError
+from pui.domain.trust import PAYLOAD_TYPE, VerifiedManifest, render_envelope, verify_by_groups
+
+_LOCK_WAIT_S = 10.0
+Role = TypeVar("Role", Root, Targets, Snapshot, Timestamp)
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """After how many days each role must have been signed again; clients stop updating (not running) then."""
+
+    days: dict[str, int] = field(default_factory=lambda: {"root": 365, "targets": 180, "snapshot": 30, "timestamp": 14})
+
+
+@dataclass(frozen=True)
+class Published:
+    """`versions` of the four roles; `packs` are the ids that were added; `root` is the newest root's file."""
+
+    root: Path
+    versions: dict[str, int]
+    packs: tuple[str, ...]
+
+
+class Publisher:
+    """One publication into `folder`. `clock` gives UTC."""
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: SigningKeys,
+        trust: TrustFolder,
+        *,
+        lifetimes: Lifetimes | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._repository = Repository(folder)
+        self._keys = keys
+        self._trust = trust
+        self._lifetimes = lifetimes or Lifetimes()
+        self._clock = clock
+        self._new_keys: SigningKeys | None = None
+
+    def publish(
+        self,
+        packs: Sequence[Path],
+        *,
+        rotate_to: SigningKeys | None = None,
+        progress: Progress = lambda done, total: None,
+    ) -> Published:
+        """Adds `packs`, signs what changed and a fresh snapshot and timestamp; makes the channel when there is none.
+
+        `rotate_to` signs a new root in which every key that this folder has takes the place of the one before.
+        Raises SetupError pack.*, CallerError, HostError; clients then see what they saw before.
+        """
+        repository = self._repository
+        repository.prepare()
+        with mapped_os_errors(f"writing {repository.folder}"), installer_lock(repository.lock, _LOCK_WAIT_S):
+            checked = [self._checked(path, progress) for path in packs]
+            self._new_keys = rotate_to
+            before = repository.root_bytes()
+            root = self._root(before)
+            targets = self._targets(root, before, checked)
+            snapshot = self._snapshot(targets)
+            timestamp = self._timestamp(snapshot)
+            for role in (targets, snapshot, root, timestamp):
+                repository.write(role)
+        versions = {role.signed.type: role.signed.version for role in (root, targets, snapshot, timestamp)}
+        added = tuple(verified.pack_id for _, verified in checked)
+        return Published(repository.root_path(root.signed.version), versions, added)
+
+    def _checked(self, path: Path, progress: Progress) -> tuple[FileSource, VerifiedManifest]:
+        """Everything an installation checks, save that the pack may be for another computer."""
+        source = FileSource(path)
+        verified = self._trust.verify(source.read_envelope())
+        with source.open_archive(verified.manifest.payload) as chunks:
+            for _ in read_archive(chunks, verified.manifest, progress):
+                pass
+        return source, verified
+
+    def _signing(self, name: str) -> SigningKeys:
+        new = self._new_keys
+        return new if new is not None and new.has(name) else self._keys
+
+    def _root(self, before: bytes | None) -> Metadata[Root]:
+        if before is None:
+            root = Metadata(Root(version=1, consistent_snapshot=True))
+            root.signed.roles["root"].threshold = ROOT_THRESHOLD
+            for role in ROLE_NAMES:
+                self._set_keys(root.signed, role)
+        else:
+            root = Metadata[Root].from_bytes(before)
+            if self._new_keys is None:
+                return root
+            root.signed.version += 1
+            for role in ROLE_NAMES:
+                self._set_keys(root.signed, role)
+        self._date(root)
+        root.signatures.clear()
+        old = [] if before is None else [self._keys.signer(name) for name in self._root_names(self._keys)]
+        new = [self._signing(name).signer(name) for name in self._root_names(self._signing_any())]
+        for signer in {signer.public_key.keyid: signer for signer in (*old, *new)}.values():
+            root.sign(signer, append=True)
+        if before is not None:
+            Metadata[Root].from_bytes(before).signed.verify_delegate("root", root.signed_bytes, root.signatures)
+        root.signed.verify_delegate("root", root.signed_bytes, root.signatures)
+        return root
+
+    def _signing_any(self) -> SigningKeys:
+        new = self._new_keys
+        return new if new is not None and any(new.has(name) for name in ROLE_NAMES["root"]) else self._keys
+
+    def _root_names(self, keys: SigningKeys) -> list[str]:
+        """As many as are at hand; the threshold is checked on the result."""
+        names = [name for name in ROLE_NAMES["root"] if keys.has(name)]
+        if len(names) < ROOT_THRESHOLD:
+            raise CallerError("caller.bad_request", f"a root needs {ROOT_THRESHOLD} root keys, {len(names)} are there")
+        return names
+
+    def _set_keys(self, root: Root, role: str) -> None:
+        """The role's keys become those of the new folder, if it has all of them; of the first folder for a new root."""
+        source = self._new_keys or self._keys
+        names = ROLE_NAMES[role]
+        if self._new_keys is not None and not all(self._new_keys.has(name) for name in names):
+            if any(self._new_keys.has(name) for name in names):
+                raise CallerError("caller.bad_request", f"the new folder must hold all of {', '.join(names)} or none")
+            return
+        for keyid in list(root.roles[role].keyids):
+            root.revoke_key(keyid, role)
+        for name in names:
+            root.add_key(source.signer(name).public_key, role)
+
+    def _targets(
+        self, root: Metadata[Root], before: bytes | None, packs: Sequence[tuple[FileSource, VerifiedManifest]]
+    ) -> Metadata[Targets]:
+        targets = self._repository.targets()
+        if targets is not None and not packs and self._is_signed(root.signed, "targets", targets):
+            return targets
+        if targets is None:
+            targets = _blank(Targets())
+        elif before is not None and _key_ids(before) != _key_ids(root.to_bytes()):
+            self._sign_envelopes_anew(targets.signed, before)
+        for source, verified in packs:
+            self._add(targets.signed, source, verified)
+        return self._sign_next(targets, "targets")
+
+    @staticmethod
+    def _is_signed(root: Root, role: str, metadata: Metadata[Targets]) -> bool:
+        return any(keyid in root.roles[role].keyids for keyid in metadata.signatures)
+
+    def _add(self, targets: Targets, source: FileSource, verified: VerifiedManifest) -> None:
+        manifest = verified.manifest
+        name = manifest.payload.name
+        envelope_name = name.removesuffix(".tar.zst") + ENVELOPE_SUFFIX
+        self._check_newer(targets, verified, name)
+        listed = TargetFile.from_dict(
+            {"length": manifest.payload.size_bytes, "hashes": {"sha256": manifest.payload.sha256}}, name
+        )
+        self._repository.copy_target(Path(source.label), listed)
+        targets.targets[name] = listed
+        self._put(targets, envelope_name, self._envelope(verified))
+        pointer = Newest(manifest.platform, manifest.pack_version, envelope_name)
+        self._put(targets, newest_path(manifest.platform), render_newest(pointer))
+
+    def _check_newer(self, targets: Targets, verified: VerifiedManifest, name: str) -> None:
+        manifest = verified.manifest
+        listed = targets.targets.get(newest_path(manifest.platform))
+        if listed is None:
+            return
+        newest = parse_newest(self._repository.read_target(listed), manifest.platform)
+        if manifest.pack_version < newest.pack_version:
+            raise CallerError("caller.rejected", f"the channel offers version {newest.pack_version} already")
+        same = targets.targets.get(name)
+        if manifest.pack_version == newest.pack_version and (
+            same is None or same.hashes.get("sha256") != manifest.payload.sha256
+        ):
+            raise CallerError(
+                "caller.rejected",
+                f"the channel has another pack of version {newest.pack_version}",
+                hint="Build it with a higher pack version.",
+            )
+
+    def _envelope(self, verified: VerifiedManifest) -> bytes:
+        name = ROLE_NAMES["targets"][0]
+        keyid, signature = self._signing(name).sign_manifest(name, PAYLOAD_TYPE, verified.manifest_bytes)
+        return render_envelope(verified.manifest_bytes, {keyid: signature})
+
+    def _sign_envelopes_anew(self, targets: Targets, before: bytes) -> None:
+        """Release keys changed: what the channel offers must be signed by the new ones."""
+        for name in [name for name in targets.targets if name.endswith(ENVELOPE_SUFFIX)]:
+            data = self._repository.read_target(targets.targets[name])
+            self._put(targets, name, self._envelope(verify_by_groups(data, [release_keys(before)])))
+
+    def _put(self, targets: Targets, name: str, data: bytes) -> None:
+        listed = TargetFile.from_data(name, data, ["sha256"])
+        self._repository.write_target(listed, data)
+        targets.targets[name] = listed
+
+    def _snapshot(self, targets: Metadata[Targets]) -> Metadata[Snapshot]:
+        snapshot = self._repository.snapshot() or _blank(Snapshot())
+        snapshot.signed.meta["targets.json"] = meta_of(targets)
+        return self._sign_next(snapshot, "snapshot")
+
+    def _timestamp(self, snapshot: Metadata[Snapshot]) -> Metadata[Timestamp]:
+        timestamp = self._repository.timestamp() or _blank(Timestamp())
+        timestamp.signed.snapshot_meta = meta_of(snapshot)
+        return self._sign_next(timestamp, "timestamp")
+
+    def _sign_next(self, metadata: Metadata[Role], role: str) -> Metadata[Role]:
+        metadata.signed.version += 1
+        self._date(metadata)
+        name = ROLE_NAMES[role][0]
+        metadata.sign(self._signing(name).signer(name))
+        return metadata
+
+    def _date(self, metadata: Metadata[Role]) -> None:
+        now = self._clock().replace(microsecond=0)
+        metadata.signed.expires = now + timedelta(days=self._lifetimes.days[metadata.signed.type])
+        if metadata.signed.type in ("root", "timestamp"):
+            metadata.signed.unrecognized_fields[ISSUED_FIELD] = render_time(now)
+
+
+def _key_ids(root: bytes) -> set[str]:
+    return {key.keyid for key in release_keys(root).keys}
+
+
+def _blank(role: Role) -> Metadata[Role]:
+    """Before its first version."""
+    role.version = 0
+    return Metadata(role)

@@ -1,0 +1,308 @@
+"""`pui pack keys, publish, trust-root, update, bundle`: channels and what comes from them.
+
+In: parsed arguments. Out: an exit code: 0 done, 1 failed with a named error. Never: python-tuf loaded without need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pui.adapters.packs.install import InstallResult, PackInstaller
+from pui.adapters.packs.keys import load_trust
+from pui.adapters.packs.this_app import this_app
+from pui.adapters.paths import AppPaths, app_paths
+from pui.cli.output import ByteProgress, note, print_json, say
+from pui.domain.channel import MAX_ROOT_BYTES, Pace
+from pui.domain.errors import CallerError, PuiError
+from pui.resources import packaged_root
+
+if TYPE_CHECKING:
+    from pui.adapters.channel.signing_keys import SigningKeys
+    from pui.adapters.channel.updater import ChannelUpdater, Offer
+
+ENV_CHANNEL = "PUI_CHANNEL"
+BUNDLE_SUFFIX = ".pui-bundle"
+_MAX_PASSPHRASE_BYTES = 4096
+_RATE_LINE_S = 5.0
+
+_KEYS = """\
+Makes the signing keys of a channel: three root keys (any two of them sign a root), targets (the release key, which also
+signs packs), snapshot, timestamp. Keep root and targets offline; only snapshot and timestamp are needed to keep a
+channel fresh. The folder must be outside of any git checkout; the files are 0600, encrypted if you give a passphrase.
+
+example:
+  pui pack keys ~/channel-keys
+  pui pack keys ~/new-release-key --only targets --passphrase-file ~/passphrase
+"""
+_PUBLISH = """\
+Writes a channel: a folder that any web server can serve as it is. The first time it makes the root, later it adds
+packs, or only signs a fresh snapshot and timestamp (do that at least every 14 days, or clients stop updating). A pack
+is checked whole, and must be one that you trust, before the release key signs it. Share the root's file and its
+fingerprint by two different ways.
+
+example:
+  pui pack publish ~/www/channel --keys ~/channel-keys --pack pui-runtime-linux-x86_64-3.tar.zst
+  pui pack publish ~/www/channel --keys ~/channel-keys
+  pui pack publish ~/www/channel --keys ~/channel-keys --rotate-root ~/new-release-key
+"""
+_TRUST_ROOT = """\
+Trusts a channel's root. Compare the fingerprint (SHA-256 of the file) with one that you got from the channel's operator
+by another way than the file itself. Later roots are followed by themselves, if the earlier one's keys signed them.
+
+example:
+  pui pack trust-root 1.root.json --fingerprint 5f2c...64 hex digits
+"""
+_UPDATE = """\
+Asks the channel for its newest pack, downloads it (a broken download goes on where it ended, also after Ctrl-C) and
+installs it. Needs a trusted root, see `pui pack trust-root`. An index that is out of date, older than one seen before
+or wrongly signed stops the update, never the installed pack. PUI_CHANNEL may hold the address.
+
+example:
+  pui pack update --channel https://example.org/channel
+  PUI_CHANNEL=https://example.org/channel pui pack update --check
+"""
+_BUNDLE = """\
+Writes the newest pack of a published channel with its envelope and the chain of roots into one file, for computers
+without a network: carry it there and run `pui pack install FILE.pui-bundle`. The root must be trusted there.
+
+example:
+  pui pack bundle pui-linux.pui-bundle --from ~/www/channel
+"""
+
+Handler = Callable[[argparse.Namespace], int]
+Command = Callable[[Any, str, str, str, Handler], argparse.ArgumentParser]
+
+
+def add_channel_commands(parts: Any, command: Command) -> None:
+    """`command` makes one sub-command (name, summary, epilog, handler), as cli/pack.py does."""
+    update = command(parts, "update", "install the newest pack of a channel", _UPDATE, _update)
+    update.add_argument("--channel", metavar="URL", help="address of the channel (default: PUI_CHANNEL)")
+    update.add_argument("--check", action="store_true", help="only say what there is")
+    update.add_argument(
+        "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
+    )
+    trust = command(parts, "trust-root", "trust the root of a channel", _TRUST_ROOT, _trust_root)
+    trust.add_argument("file", type=Path, metavar="FILE")
+    trust.add_argument("--fingerprint", required=True, metavar="SHA256", help="what the channel's operator told you")
+    trust.add_argument("--replace", action="store_true", help="in place of the root that is trusted now")
+    bundle = command(parts, "bundle", "write a pack for a computer without a network", _BUNDLE, _bundle)
+    bundle.add_argument("out", type=Path, metavar=f"OUT{BUNDLE_SUFFIX}")
+    bundle.add_argument("--from", dest="channel", type=Path, required=True, metavar="DIR", help="a published channel")
+    bundle.add_argument("--platform", metavar="NAME", help="such as linux-x86_64 (default: this computer's)")
+    for part in (update, trust, bundle):
+        part.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_publishing(parts, command)
+
+
+def _add_publishing(parts: Any, command: Command) -> None:
+    publish = command(parts, "publish", "write a channel that a web server can serve", _PUBLISH, _publish)
+    publish.add_argument("folder", type=Path, metavar="DIR")
+    publish.add_argument("--pack", type=Path, action="append", default=[], metavar="PACKFILE", help="may be repeated")
+    publish.add_argument("--keys", type=Path, required=True, metavar="KEYS", help="folder made by `pui pack keys`")
+    publish.add_argument(
+        "--rotate-root", type=Path, metavar="KEYS", help="sign a new root: keys of this folder replace those of KEYS"
+    )
+    keys = command(parts, "keys", "make the signing keys of a channel", _KEYS, _keys)
+    keys.add_argument("folder", type=Path, metavar="DIR")
+    keys.add_argument("--only", action="append", metavar="ROLE", help="root, targets, snapshot or timestamp")
+    for part in (publish, keys):
+        part.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens the keys")
+        part.add_argument("--ask-passphrase", action="store_true", help="ask for the passphrase")
+        part.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def is_bundle(text: str) -> bool:
+    return text.endswith(BUNDLE_SUFFIX)
+
+
+def install_bundle(arguments: argparse.Namespace) -> InstallResult:
+    """`pui pack install FILE.pui-bundle`. Raises PuiError."""
+    from pui.adapters.channel.bundle import BundleSource, bundle_trust
+
+    paths, source = app_paths(), BundleSource(Path(arguments.source))
+    _ensure_root(paths)
+    trust = bundle_trust(paths, source)
+    built = trust.verify(source.read_envelope()).manifest.created
+    if not arguments.json:
+        note(f"the bundle's pack was built on {built[:10]}; nobody can tell offline whether there is a newer one")
+    with ByteProgress("installing", quiet=arguments.json) as progress:
+        installer = PackInstaller(paths, this_app())
+        return installer.install(source, trust, progress=progress.update, allow_older=arguments.allow_older)
+
+
+def _ensure_root(paths: AppPaths) -> None:
+    """A root that came with the app is trusted, unless the person has chosen one."""
+    from pui.adapters.channel.trust_root import fingerprint, install_root
+
+    shipped = packaged_root()
+    if shipped is not None and not paths.trust_root.exists():
+        install_root(paths, shipped, fingerprint(shipped))
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from pui.adapters.channel.signing_keys import ALL_NAMES, ROLE_NAMES, make_keys
+
+    unknown = [role for role in arguments.only or () if role not in ROLE_NAMES]
+    if unknown:
+        raise CallerError("caller.bad_request", f"{unknown[0]!r} is not one of {', '.join(ROLE_NAMES)}")
+    names = [name for role in arguments.only for name in ROLE_NAMES[role]] if arguments.only else ALL_NAMES
+    paths = make_keys(arguments.folder, names, _passphrase(arguments, twice=True))
+    if arguments.json:
+        print_json({"keys": [str(path) for path in paths]})
+        return 0
+    for path in paths:
+        say(str(path))
+    note("Keep the root keys at three places and the release key (targets) offline; none of them can be made again.")
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from pui.adapters.channel.publish import Publisher
+    from pui.adapters.channel.signing_keys import SigningKeys
+    from pui.adapters.channel.trust_root import fingerprint
+
+    paths, passphrase = app_paths(), _passphrase(arguments)
+
+    def keys(folder: Path | None) -> SigningKeys | None:
+        return None if folder is None else SigningKeys(folder, passphrase)
+
+    publisher = Publisher(arguments.folder, SigningKeys(arguments.keys, passphrase), load_trust(paths.trust_dir))
+    with ByteProgress("checking", quiet=arguments.json) as progress:
+        done = publisher.publish(arguments.pack, rotate_to=keys(arguments.rotate_root), progress=progress.update)
+    mark = fingerprint(done.root.read_bytes())
+    if arguments.json:
+        value = {"root": str(done.root), "fingerprint": mark, "versions": done.versions, "packs": list(done.packs)}
+        print_json(value)
+        return 0
+    for pack_id in done.packs:
+        say(f"added {pack_id}")
+    say(f"published {arguments.folder}: " + ", ".join(f"{role} {number}" for role, number in done.versions.items()))
+    say(f"root {done.root}\n  fingerprint {mark}")
+    return 0
+
+
+def _trust_root(arguments: argparse.Namespace) -> int:
+    from pui.adapters.channel.trust_root import install_root
+
+    if not arguments.file.is_file() or arguments.file.stat().st_size > MAX_ROOT_BYTES:
+        raise CallerError("caller.bad_request", f"{arguments.file} is not the file of a root")
+    paths = app_paths()
+    keys = install_root(paths, arguments.file.read_bytes(), arguments.fingerprint, replace=arguments.replace)
+    if arguments.json:
+        print_json({"root": str(paths.trust_root), "release_keys": [key.keyid for key in keys.keys]})
+    else:
+        say(f"trusted: packs signed by {keys.threshold} of {len(keys.keys)} release key(s)")
+    return 0
+
+
+def _update(arguments: argparse.Namespace) -> int:
+    from pui.adapters.channel.updater import ChannelUpdater
+    from pui.adapters.packs.web import Web
+
+    address = arguments.channel or os.environ.get(ENV_CHANNEL)
+    if not address:
+        raise CallerError("caller.bad_request", "no channel is named", hint=f"Give --channel URL or set {ENV_CHANNEL}.")
+    paths = app_paths()
+    _ensure_root(paths)
+    web = Web(trust_environment=arguments.trust_environment)
+    updater = ChannelUpdater(paths, this_app(), address, web=web)
+    offer = updater.check()
+    if arguments.check or not offer.is_newer:
+        return _say_offer(offer, as_json=arguments.json)
+    result = _fetch_and_install(paths, updater, offer, quiet=arguments.json)
+    if arguments.json:
+        print_json({"installed": result.pack.pack_id, "version": result.pack.manifest.pack_version})
+    else:
+        say(f"{result.pack.pack_id} installed and active, signed by {result.pack.signed_by}")
+    return 0
+
+
+def _fetch_and_install(paths: AppPaths, updater: ChannelUpdater, offer: Offer, *, quiet: bool) -> InstallResult:
+    with ByteProgress("downloading", quiet=quiet) as progress:
+        try:
+            source = updater.download(offer, progress=_with_pace(progress, quiet=quiet))
+        except KeyboardInterrupt:
+            note("stopped; what was downloaded is kept, the next `pui pack update` goes on with it")
+            raise
+    with ByteProgress("installing", quiet=quiet) as progress:
+        try:
+            result = PackInstaller(paths, this_app()).install(source, updater.release_trust(), progress=progress.update)
+        except PuiError as error:
+            if error.code.startswith("pack.") and error.code != "pack.in_use":
+                updater.forget_download(offer)
+            raise
+    updater.forget_download(offer)
+    return result
+
+
+def _with_pace(progress: ByteProgress, *, quiet: bool) -> Callable[[int, int], None]:
+    """On a terminal the bar shows rate and time left; a pipe gets a line now and then."""
+    pace, last_s = Pace(), time.monotonic()
+
+    def update(done_bytes: int, total_bytes: int) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        pace.add(now_s, done_bytes)
+        rate, left_s = pace.bytes_per_s, pace.left_s(total_bytes)
+        if rate and left_s is not None and now_s - last_s >= _RATE_LINE_S and not (quiet or sys.stderr.isatty()):
+            last_s = now_s
+            note(f"  {rate / 2**20:.1f} MiB/s, {left_s:.0f} s left")
+        progress.update(done_bytes, total_bytes)
+
+    return update
+
+
+def _say_offer(offer: Offer, *, as_json: bool) -> int:
+    manifest = offer.verified.manifest
+    if as_json:
+        print_json(
+            {
+                "version": manifest.pack_version,
+                "created": manifest.created,
+                "size_bytes": offer.archive.size_bytes,
+                "newer": offer.is_newer,
+                "pack_id": offer.verified.pack_id,
+            }
+        )
+        return 0
+    size_mib = offer.archive.size_bytes / 2**20
+    if offer.is_newer:
+        say(f"version {manifest.pack_version} of {manifest.created[:10]} is there, {size_mib:.0f} MiB to download")
+    else:
+        say(f"nothing newer: the channel's newest is version {manifest.pack_version} of {manifest.created[:10]}")
+    return 0
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    from pui.adapters.channel.bundle import write_bundle
+
+    verified = write_bundle(arguments.out, arguments.channel, arguments.platform or this_app().platform)
+    if arguments.json:
+        print_json({"bundle": str(arguments.out), "pack_id": verified.pack_id})
+    else:
+        say(f"{arguments.out} holds {verified.pack_id}, built on {verified.manifest.created[:10]}")
+    return 0
+
+
+def _passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> bytes | None:
+    if arguments.passphrase_file is not None:
+        if not arguments.passphrase_file.is_file():
+            raise CallerError("caller.bad_request", f"there is no file {arguments.passphrase_file}")
+        with arguments.passphrase_file.open("rb") as file:
+            line = bytes(file.readline(_MAX_PASSPHRASE_BYTES)).rstrip(b"\r\n")
+        if not line:
+            raise CallerError("caller.bad_request", f"{arguments.passphrase_file} is empty")
+        return line
+    if not arguments.ask_passphrase:
+        return None
+    text = getpass.getpass("passphrase of the keys: ")
+    if not text or (twice and getpass.getpass("once more: ") != text):
+        raise CallerError("caller.bad_request", "the passphrases are empty or differ")
+    return text.encode()
