@@ -7,7 +7,7 @@ Out: Services, and `leftovers()`: what was started, opened or made and is still 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -20,7 +20,6 @@ from pui.domain.facts import AcceleratorVerdict, HostFacts, ShareVerdict
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.model_policy import DEMO_CHOICE, SecretText
 from pui.domain.task import MountRequest
-from pui.domain.task_files import OVERLAY
 from pui.ports import BusyFolder, ByteChannel, ChosenFolder, InstalledPack, ProcessIdentity, SocketEndpoint
 from pui.supervisor.services import Services
 from tests.support.fake_guest import Action, FakeGuest, FakeScript, PowerOff, Reached, Send
@@ -347,10 +346,3 @@ class _MountServers:
 def fault(code: str) -> PuiError:
     """The error of a code, as an adapter would raise it."""
     return PuiError(code, f"made to fail with {code}")
-
-
-def overlay_of(world: SimulatedPorts, task_id: str) -> Path:
-    return world.files.path(task_id, OVERLAY)
-
-
-Records = Mapping[str, object]

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from pui.domain.facts import ShareKind
+from pui.domain.guest_config import GuestMount
+from pui.supervisor import guest_work
 from tests.support.playbook import check_over
 from tests.support.real_machine import RealApp, RunningTask, WithoutVirtiofs, begin
 
@@ -41,8 +44,20 @@ class Guest:
         return output.strip()
 
 
+@pytest.fixture(scope="module")
+def credulous_guest() -> Iterator[None]:
+    """The guest mounts everything read-write, as one whose root was taken over would: read-only is the host's word."""
+
+    def writable(tag: str, path: str, kind: ShareKind, read_only: bool) -> GuestMount:
+        return GuestMount(tag, path, kind, False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guest_work, "GuestMount", writable)
+        yield
+
+
 @pytest.fixture(scope="module", params=["virtiofs", "9p"])
-def guest(prepared: RealApp, request: pytest.FixtureRequest) -> Iterator[Guest]:
+def guest(prepared: RealApp, credulous_guest: None, request: pytest.FixtureRequest) -> Iterator[Guest]:
     project, docs, outside = (prepared.project(name) for name in ("project", "docs", "outside"))
     (outside / "secret.txt").write_text("canary of the host\n")
     (project / "to-passwd").symlink_to("/etc/passwd")
@@ -102,7 +117,9 @@ def test_deleting_while_reading_the_directory_leaves_nothing(guest: Guest) -> No
 
 
 def test_a_read_only_folder_stays_so_whatever_is_tried(guest: Guest) -> None:
+    """threats.md, G7: the guest itself believes that it may write."""
     folder = f"/folders/{guest.docs.name}"
+    assert f" {folder} {guest.kind} rw," in guest.out("cat /proc/mounts")
     assert "hello" in guest.out(f"cat {folder}/README.md")
     for attempt in (
         f"touch {folder}/new",
