@@ -86,6 +86,21 @@ class AppPaths:
         return self.pack_dir / "floor.json"
 
     @property
+    def security_floor(self) -> Path:
+        """Lowest pack version per platform that a person may go back to without insisting in words."""
+        return self.pack_dir / "security-floor.json"
+
+    @property
+    def pack_journal(self) -> Path:
+        """What happened to each pack: its states, causes and reasons."""
+        return self.pack_dir / "journal.jsonl"
+
+    @property
+    def check_due(self) -> Path:
+        """Exists after an unclean end, until every byte of the active pack was hashed again."""
+        return self.pack_dir / "check-due"
+
+    @property
     def trust_dir(self) -> Path:
         """`<keyid>.json`, one per trusted key."""
         return self.data / "trust"

@@ -21,11 +21,21 @@ def run_is_open(facts: Facts) -> bool:
     return facts.get("run_is_open") is True
 
 
+def is_previous(facts: Facts) -> bool:
+    """The pack is the one that the slot `previous` names."""
+    return facts.get("is_previous") is True
+
+
+def was_proven(facts: Facts) -> bool:
+    """A machine of this very pack has reached pi's answer since it was installed."""
+    return facts.get("was_proven") is True
+
+
 CHART_IDS = ("task", "pack", "agent")
 
 GUARDS: Mapping[str, Mapping[str, Guard]] = {
     "task": {"setup_is_needed": setup_is_needed},
-    "pack": {},
+    "pack": {"is_previous": is_previous, "was_proven": was_proven},
     "agent": {"run_is_open": run_is_open},
 }
 

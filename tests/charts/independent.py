@@ -12,7 +12,11 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[2] / "statecharts"
 CHART_IDS = ("task", "pack", "agent")
-GUARD_NAMES: Mapping[str, tuple[str, ...]] = {"task": ("setup_is_needed",), "pack": (), "agent": ("run_is_open",)}
+GUARD_NAMES: Mapping[str, tuple[str, ...]] = {
+    "task": ("setup_is_needed",),
+    "pack": ("is_previous", "was_proven"),
+    "agent": ("run_is_open",),
+}
 
 
 def raw_chart(chart_id: str) -> dict[str, Any]:

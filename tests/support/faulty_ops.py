@@ -32,6 +32,14 @@ class CountingOps(FileOps):
         self._step("open_new")
         return super().open_new(name, at)
 
+    def open_append(self, name: str, at: int) -> int:
+        self._step("open_append")
+        return super().open_append(name, at)
+
+    def cut(self, fd: int, size_bytes: int) -> None:
+        self._step("cut")
+        super().cut(fd, size_bytes)
+
     def write(self, fd: int, data: memoryview | bytes) -> None:
         self._step("write")
         super().write(fd, data)
@@ -65,18 +73,25 @@ class PowerCutOps(CountingOps):
         super().__init__(self._die)
         self._last = last
         self._tear = tear
-        self._unsynced: dict[int, int] = {}  # inode -> a descriptor of our own
+        self._unsynced: dict[int, tuple[int, int]] = {}  # inode -> a descriptor of our own, the size that is durable
         self._renamed: list[tuple[Path, Path, bytes | None]] = []
 
     def open_new(self, name: str, at: int) -> int:
         fd = super().open_new(name, at)
-        self._unsynced[os.fstat(fd).st_ino] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
+        self._unsynced[os.fstat(fd).st_ino] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR), 0
+        return fd
+
+    def open_append(self, name: str, at: int) -> int:
+        fd = super().open_append(name, at)
+        found = os.fstat(fd)
+        self._unsynced[found.st_ino] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR), found.st_size
         return fd
 
     def sync(self, fd: int) -> None:
         super().sync(fd)
         inode = os.fstat(fd).st_ino
-        self._unsynced.pop(inode, None)
+        if inode in self._unsynced:
+            self._unsynced[inode] = self._unsynced[inode][0], os.fstat(fd).st_size
         self._renamed = [entry for entry in self._renamed if entry[1].parent.stat().st_ino != inode]
 
     def rename(self, source: Path, target: Path) -> None:
@@ -92,8 +107,9 @@ class PowerCutOps(CountingOps):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _lose(self) -> None:
-        for fd in self._unsynced.values():
-            os.ftruncate(fd, os.fstat(fd).st_size // 2)
+        for fd, durable in self._unsynced.values():
+            size = os.fstat(fd).st_size
+            os.ftruncate(fd, min(size, durable + (size - durable) // 2))
         for source, target, before in reversed(self._renamed):
             if source.parent.exists():
                 target.rename(source)

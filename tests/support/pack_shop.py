@@ -12,10 +12,14 @@ from pathlib import Path
 from pui.adapters.packs.file_ops import FileOps
 from pui.adapters.packs.install import InstallResult, PackInstaller
 from pui.adapters.packs.keys import add_trusted_key, load_trust
+from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.source import FileSource, PackSource
 from pui.adapters.packs.store import InstalledPacks
 from pui.adapters.paths import AppPaths
+from pui.ports import Clock
+from pui.resources import load_chart
 from tests.support.pack_simulator import APP, KEY, BuiltSim, PackSim
+from tests.support.simulated import SimulatedClock
 
 Snapshot = dict[str, tuple[int, bytes]]
 
@@ -28,8 +32,18 @@ class PackShop:
         base.mkdir(parents=True, exist_ok=True)
         self.paths = AppPaths(base / "data", base / "cache", base / "run")
         add_trusted_key(self.paths.trust_dir, KEY.trusted())
+        self.clock = SimulatedClock()
         self.canary = base / "outside"
         self.canary.write_bytes(b"untouched")
+
+    def life(self, ops: FileOps | None = None, clock: Clock | None = None) -> PackLife:
+        """Real, but for the clock: time stands still unless a test moves it."""
+        return PackLife(self.paths, APP, load_chart("pack"), clock or self.clock, ops=ops, lock_wait_s=0.0)
+
+    def install_living(self, sim: PackSim | BuiltSim, *, ops: FileOps | None = None) -> InstallResult:
+        """Like install(), written down: the pack is on trial."""
+        built = sim.build() if isinstance(sim, PackSim) else sim
+        return self.life(ops).install(self.source(built), load_trust(self.paths.trust_dir))
 
     @property
     def store(self) -> InstalledPacks:

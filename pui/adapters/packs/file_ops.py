@@ -16,6 +16,7 @@ from pathlib import Path
 from pui.domain.errors import HostError
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -40,6 +41,14 @@ class FileOps:
     def open_new(self, name: str, at: int) -> int:
         """A descriptor of a new file; only this user can read it until its mode is set. Raises OSError."""
         return os.open(name, _NEW_FILE, 0o600, dir_fd=at)
+
+    def open_append(self, name: str, at: int) -> int:
+        """A descriptor at the end of a file that only this user can read, new or not; no link. Raises OSError."""
+        return os.open(name, _APPEND, 0o600, dir_fd=at)
+
+    def cut(self, fd: int, size_bytes: int) -> None:
+        """Drops what lies behind `size_bytes`."""
+        os.ftruncate(fd, size_bytes)
 
     def write(self, fd: int, data: memoryview | bytes) -> None:
         """All of `data`. Raises OSError."""

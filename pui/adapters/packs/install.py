@@ -56,6 +56,29 @@ class InstallResult:
     trouble: tuple[str, ...]
 
 
+class InstallWitness:
+    """Is told what an install does, under the installer's lock; life.py writes it down. This one looks away."""
+
+    def opened(self) -> None:
+        """The lock is held. Raises PuiError: then nothing is installed."""
+
+    def begins(self, pack_id: str, *, is_new: bool) -> None:
+        """It will be unpacked (`is_new`) or only made active. Raises PuiError: then nothing is installed."""
+
+    def refused(self, pack_id: str, error: BaseException) -> None:
+        """It was not installed, all is as before."""
+
+    def swapped(self, pack_id: str) -> None:
+        """The slots name it."""
+
+    def closes(self) -> None:
+        """Packs that nobody needs are removed; the lock is given back after this."""
+
+    def may_be_previous(self, pack_id: str) -> bool:
+        """Whether the active pack, `pack_id`, is fit to be the way back."""
+        return True
+
+
 @dataclass(frozen=True)
 class _Stage:
     """The folder of one install: the pack as it grows, and the new slot files."""
@@ -82,10 +105,17 @@ class PackInstaller:
     """Installs packs for one user. Safe against a second one, in this process or another."""
 
     def __init__(
-        self, paths: AppPaths, app: AppFacts, *, ops: FileOps | None = None, lock_wait_s: float = LOCK_WAIT_S
+        self,
+        paths: AppPaths,
+        app: AppFacts,
+        *,
+        ops: FileOps | None = None,
+        lock_wait_s: float = LOCK_WAIT_S,
+        witness: InstallWitness | None = None,
     ) -> None:
         self._paths = paths
         self._app = app
+        self._witness = witness or InstallWitness()
         self._ops = ops or FileOps()
         self._lock_wait_s = lock_wait_s
 
@@ -101,15 +131,20 @@ class PackInstaller:
         verified = self._verify(envelope, trust)
         with self._locked():
             cleaned = clean_staging(self._ops, self._paths)
+            self._witness.opened()
             floors = {} if allow_older else read_floors(self._paths.version_floor)
             check_version_floor(verified.manifest, floors.get(verified.manifest.platform))
             was_there = self._is_sound(verified, trust)
             trouble: list[str] = []
-            with self._stage(verified.pack_id, trouble) as stage:
+            with (
+                self._witnessed(verified.pack_id, is_new=not was_there),
+                self._stage(verified.pack_id, trouble) as stage,
+            ):
                 if not was_there:
                     self._unpack(source, envelope, verified.manifest, stage, progress or _no_progress)
                 self._swap_in(stage, verified, is_new=not was_there)
             removed = remove_unused(self._ops, self._paths, trouble)
+            self._witness.closes()
         pack = InstalledPack(verified.pack_id, self._root(verified), verified.manifest, verified.signed_by)
         return InstallResult(pack, was_there, cleaned, removed, tuple(trouble))
 
@@ -120,6 +155,16 @@ class PackInstaller:
             for _ in read_archive(chunks, verified.manifest, progress or _no_progress):
                 pass
         return verified
+
+    @contextmanager
+    def _witnessed(self, pack_id: str, *, is_new: bool) -> Iterator[None]:
+        self._witness.begins(pack_id, is_new=is_new)
+        try:
+            yield
+        except BaseException as error:
+            self._witness.refused(pack_id, error)
+            raise
+        self._witness.swapped(pack_id)
 
     def _verify(self, envelope: bytes, trust: TrustFolder) -> VerifiedManifest:
         try:
@@ -222,7 +267,7 @@ class PackInstaller:
         floors[manifest.platform] = max(manifest.pack_version, floors.get(manifest.platform, 0))
         drafts = {paths.version_floor: render_floors(floors)}
         active = self._known_active()
-        if active not in (None, verified.pack_id):
+        if active not in (None, verified.pack_id) and self._witness.may_be_previous(str(active)):
             drafts[paths.previous_pack] = render_slot(str(active))
         drafts[paths.active_pack] = render_slot(verified.pack_id)
         with opened_folder(stage.folder) as at:

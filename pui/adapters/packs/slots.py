@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import errno
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from pui.adapters.packs.file_ops import mapped_os_errors, read_file
+from pui.adapters.packs.file_ops import (
+    FileOps,
+    mapped_os_errors,
+    opened_folder,
+    read_file,
+    remove_tree,
+    sync_folder,
+    write_new_file,
+)
+from pui.adapters.paths import AppPaths
 from pui.domain.errors import SetupError
 from pui.domain.events import JsonValue
 from pui.domain.strict_json import StrictJsonError, dump_canonical, load_object
@@ -38,6 +48,44 @@ def read_slot(path: Path) -> str | None:
 
 def render_slot(pack_id: str) -> bytes:
     return f"{pack_id}\n".encode()
+
+
+def write_slots(ops: FileOps, paths: AppPaths, slots: Mapping[Path, str | None]) -> None:
+    """Changes slots in the order given, each by one rename; None removes one. The caller holds the installer's lock.
+
+    All drafts are durable before the first rename. Raises OSError.
+    """
+    name = f"slots.{secrets.token_hex(4)}"
+    with opened_folder(paths.staging_dir) as staging:
+        try:
+            ops.make_folder(name, staging, 0o700)
+            drafts = paths.staging_dir / name
+            with opened_folder(drafts) as at:
+                for path, pack_id in slots.items():
+                    if pack_id is not None:
+                        write_new_file(ops, path.name, at, render_slot(pack_id))
+            for path, pack_id in slots.items():
+                _change_slot(ops, drafts, path, is_removal=pack_id is None)
+        finally:
+            remove_tree(ops, name, staging)
+
+
+def _change_slot(ops: FileOps, drafts: Path, path: Path, *, is_removal: bool) -> None:
+    with opened_folder(path.parent) as at:
+        if not is_removal:
+            ops.rename(drafts / path.name, path)
+        elif path.exists():
+            ops.remove_file(path.name, at)
+        ops.sync(at)
+
+
+def write_floors(ops: FileOps, paths: AppPaths, target: Path, floors: Mapping[str, int]) -> None:
+    """Replaces a file of floors, atomically and durably. The caller holds the installer's lock. Raises OSError."""
+    name = f"{target.name}.{secrets.token_hex(4)}"
+    with opened_folder(paths.staging_dir) as at:
+        write_new_file(ops, name, at, render_floors(floors))
+    ops.rename(paths.staging_dir / name, target)
+    sync_folder(ops, target.parent)
 
 
 def read_floors(path: Path) -> Mapping[str, int]:

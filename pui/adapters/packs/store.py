@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pui.adapters.packs.check import check_ancestors, check_pack, read_verified, scan_tree
 from pui.adapters.packs.cleaning import clean_staging, remove_pack
@@ -20,7 +21,7 @@ from pui.adapters.packs.slots import is_pack_id, read_slot
 from pui.adapters.paths import AppPaths
 from pui.domain.errors import CallerError, PuiError, SetupError
 from pui.domain.manifest import Manifest
-from pui.domain.pack_check import RECORDED_STATS, render_stats
+from pui.domain.pack_check import ENVELOPE, RECORDED_STATS, render_stats
 from pui.domain.trust import AppFacts
 from pui.ports import InstalledPack
 
@@ -51,7 +52,7 @@ class InstalledPacks:
         pack_id = read_slot(self._paths.active_pack)
         if pack_id is None:
             raise SetupError("pack.missing", "no runtime pack is installed")
-        return self._check(pack_id, full=False)
+        return self.check(pack_id, full=False)
 
     def verify(self, pack_id: str | None = None) -> InstalledPack:
         """Like active(), for any installed pack, with the SHA-256 of every file. What is sound again after a copy of
@@ -63,8 +64,10 @@ class InstalledPacks:
         if chosen is None:
             raise SetupError("pack.missing", "no runtime pack is installed")
         _check_id(chosen)
-        pack = self._check(chosen, full=True)
-        self._renew_record(pack)
+        pack = self.check(chosen, full=True)
+        if self._record_is_stale(pack.pack_id):
+            with self._locked():
+                self.renew_record(pack.pack_id)
         return pack
 
     def list(self) -> tuple[PackListing, ...]:
@@ -107,7 +110,13 @@ class InstalledPacks:
         except SetupError:  # pack.in_use: its owner lives and will clean up itself
             return ()
 
-    def _check(self, pack_id: str, *, full: bool) -> InstalledPack:
+    def disk_use_bytes(self) -> int:
+        """What all packs and what is on its way in take up, in whole blocks. Raises HostError."""
+        with mapped_os_errors(f"measuring {self._paths.pack_dir}"):
+            return sum(_disk_use(path) for path in (self._paths.packs_dir, self._paths.staging_dir) if path.exists())
+
+    def check(self, pack_id: str, *, full: bool) -> InstalledPack:
+        """The pack after the check at launch, or of every byte. Writes nothing. Raises SetupError pack.*."""
         paths = self._paths
         check_ancestors((paths.data, paths.pack_dir, paths.packs_dir))
         return check_pack(paths.packs_dir / pack_id, load_trust(paths.trust_dir), self._app, full=full)
@@ -141,18 +150,35 @@ class InstalledPacks:
         with mapped_os_errors(f"locking {lock}"), installer_lock(lock, wait_s):
             yield
 
-    def _renew_record(self, pack: InstalledPack) -> None:
-        record = pack.root / RECORDED_STATS
+    def _record_is_stale(self, pack_id: str) -> bool:
+        record, data = self._record(pack_id)
         with mapped_os_errors(f"reading {record}"):
-            names = frozenset(file.path for file in pack.manifest.files)
-            data = render_stats({path: entry for path, entry in scan_tree(pack.root).items() if path in names})
+            return not record.exists() or record.read_bytes() != data
+
+    def _record(self, pack_id: str) -> tuple[Path, bytes]:
+        """Where the record of a pack is, and what it would hold now."""
+        root = self._paths.packs_dir / pack_id
+        with mapped_os_errors(f"looking at {root}"):
+            found = scan_tree(root)
+        own = frozenset((ENVELOPE, RECORDED_STATS))
+        return root / RECORDED_STATS, render_stats({path: entry for path, entry in found.items() if path not in own})
+
+    def renew_record(self, pack_id: str) -> None:
+        """Records what the files of a pack look like now that every byte of them was proven. The caller holds the
+        installer's lock. Raises HostError."""
+        record, data = self._record(pack_id)
+        with mapped_os_errors(f"renewing {record}"):
             if record.exists() and record.read_bytes() == data:
                 return
-        with self._locked(), mapped_os_errors(f"renewing {record}"):
             name = f"record.{secrets.token_hex(4)}"
             with opened_folder(self._paths.staging_dir) as at:
                 write_new_file(self._ops, name, at, data)
             self._ops.rename(self._paths.staging_dir / name, record)
+
+
+def _disk_use(folder: Path) -> int:
+    found = [path.lstat() for path in folder.rglob("*")]
+    return sum(entry.st_blocks for entry in found) * 512
 
 
 def _check_id(pack_id: str) -> None:
