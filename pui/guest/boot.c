@@ -16,6 +16,7 @@
 #include "cmdline.h"
 #include "modules.h"
 #include "power.h"
+#include "prefetch.h"
 #include "uevent.h"
 
 #define ROOT_WAIT_MS 10000u
@@ -108,5 +109,6 @@ noreturn void boot_main(void)
     mount_root(&options, events);
     mark_add("root");
     switch_root();
+    prefetch_start(options.root);
     exec_pid1();
 }

@@ -26,6 +26,7 @@ from pui.packbuild.inputs import PACKAGED_LOCK, lock_in_use, obtain_inputs
 from pui.packbuild.licences import is_copyright
 from pui.packbuild.lock import Lock
 from pui.packbuild.node_part import add_node
+from pui.packbuild.prefetch import add_prefetch_list
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.provenance import Provenance
 from pui.packbuild.python_part import add_byte_code
@@ -167,6 +168,7 @@ def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest:
     pi, python = stage.lock.one(recipe.NPM_PI), stage.lock.one("python3")
     with stage.provenance.made(tree, "compile-cache", pi.version, stage.provenance.licences_of(pi.name)):
         add_compile_cache(tree, root)
+    add_prefetch_list(tree)
     stage.say("byte-code", "compiling Python's standard library for the guest")
     with stage.provenance.made(tree, "python-byte-code", python.version, stage.provenance.licences_of(python.name)):
         add_byte_code(tree, root)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.constants import P_FLAGS
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
@@ -34,6 +35,15 @@ def needed_libraries(raw: bytes) -> tuple[str, ...]:
     except (ELFError, ValueError) as error:
         raise PuiError("pack.build", f"an ELF file cannot be read: {error}") from error
     return ()
+
+
+def end_of_code(raw: bytes) -> int:
+    """Bytes of the file up to the end of its last executable segment. Raises PuiError("pack.build")."""
+    try:
+        segments = [segment.header for segment in ELFFile(io.BytesIO(raw)).iter_segments("PT_LOAD")]
+    except (ELFError, ValueError) as error:
+        raise PuiError("pack.build", f"an ELF file cannot be read: {error}") from error
+    return max((head.p_offset + head.p_filesz for head in segments if head.p_flags & P_FLAGS.PF_X), default=0)
 
 
 def library_closure(roots: Mapping[str, bytes], find: Callable[[str], bytes | None]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@
 #include "mux.h"
 #include "place.h"
 #include "power.h"
+#include "prefetch.h"
 #include "relay.h"
 
 #define PORT 3
@@ -158,6 +159,12 @@ static int write_place(const char *path, const char *mode, const char *append)
     return 1;
 }
 
+static int prefetch(const char *list)
+{
+    printf("%" PRIu64 "\n", prefetch_files(list));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -175,5 +182,7 @@ int main(int argc, char **argv)
         return serve_bridge();
     if (strcmp(mode, "relay") == 0)
         return serve_relay();
+    if (strcmp(mode, "prefetch") == 0 && argc == 3)
+        return prefetch(argv[2]);
     return strcmp(mode, "file") == 0 && argc == 5 ? write_place(argv[2], argv[3], argv[4]) : 2;
 }
