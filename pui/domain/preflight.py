@@ -207,8 +207,11 @@ def _decide_share(facts: HostFacts) -> tuple[ShareKind | None, str, list[Finding
         if not refused:
             return kind, verdict.reason, []
         reason = f"{kind} instead of {'; '.join(refused)}"
-        hint = "Tasks run; a folder with many files is about four times slower to list."
-        return kind, reason, [Finding(SHARE_FINDING, "note", f"Folders are shared by {reason}", hint)]
+        hint = (
+            "Tasks run, with limits: listing many files is about four times slower, symbolic links of your folder cannot "
+            "be followed in the machine, and what the task marks as executable is not executable on this computer."
+        )
+        return kind, reason, [Finding(SHARE_FINDING, "warning", f"Folders are shared by {reason}", hint)]
     reason = "; ".join(refused) or f"no way to share a folder is known for {facts.os}"
     return None, reason, [_blocker("launch.mount_server", f"No folder can be shared with a machine: {reason}")]
 
