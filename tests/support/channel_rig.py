@@ -67,7 +67,7 @@ class ChannelRig:
 
     @contextmanager
     def served(self) -> Iterator[tuple[str, list[str]]]:
-        with pack_server(StaticFolder(self.folder, self.overrides)) as found:
+        with pack_server(StaticFolder(lambda: self.folder, self.overrides)) as found:
             yield found
 
     def updater(self, address: str, limits: FetchLimits = PATIENT) -> ChannelUpdater:
@@ -101,7 +101,7 @@ class ChannelRig:
 class StaticFolder(dict[str, Answer]):
     """Files of a folder with strong ETags and ranges, as common web servers serve them; `overrides` go first."""
 
-    def __init__(self, folder: Path, overrides: Mapping[str, Answer]) -> None:
+    def __init__(self, folder: Callable[[], Path], overrides: Mapping[str, Answer]) -> None:
         super().__init__()
         self._folder = folder
         self._overrides = overrides
@@ -109,7 +109,7 @@ class StaticFolder(dict[str, Answer]):
     def get(self, path: str, default: Answer | None = None) -> Answer:  # type: ignore[override]
         if path in self._overrides:
             return self._overrides[path]
-        file = self._folder / path.lstrip("/")
+        file = self._folder() / path.lstrip("/")
         if file.is_file():
             return lambda talk: serve(talk, file.read_bytes())
         assert default is not None
@@ -142,7 +142,3 @@ def page(talk: Talk) -> None:
 
 def bytes_of(data: bytes) -> Answer:
     return lambda talk: talk.reply(200, data)
-
-
-def at(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: (folder / "metadata" / name).read_bytes()

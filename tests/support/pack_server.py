@@ -5,6 +5,7 @@ In: a table from path to a function that writes the answer. Out: its address. Ne
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -46,16 +47,18 @@ def not_found(talk: Talk) -> None:
 
 
 @contextmanager
-def pack_server(answers: Mapping[str, Answer]) -> Iterator[tuple[str, list[str]]]:
+def pack_server(answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
     """The address, and the list of what was asked for."""
     stopping, seen = threading.Event(), list[str]()
     handler = type("Handler", (Talk,), {"answers": answers, "stopping": stopping, "seen": seen})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = False
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", seen
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", seen
     finally:
         stopping.set()
         server.shutdown()

@@ -10,10 +10,17 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import httpcore
 import httpx
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than most requests. Without the environment's variables."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class FloorRateTransport(httpx.BaseTransport):
@@ -22,7 +29,7 @@ class FloorRateTransport(httpx.BaseTransport):
     def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
         backend = _FloorBackend(floor_bytes_per_s, window_s)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=backend
+            ssl_context=_authorities(), network_backend=backend
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
