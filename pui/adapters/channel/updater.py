@@ -8,7 +8,6 @@ when the channel is out of date or lies.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pui.adapters.channel.download import Downloader, Wanted, digest_of
 from pui.adapters.channel.trust_root import keep_root, trusted_root
 from pui.adapters.channel.tuf_client import ChannelIndex
 from pui.adapters.packs.archive import Progress
-from pui.adapters.packs.file_ops import mapped_os_errors, read_file
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, remove_tree
 from pui.adapters.packs.keys import TrustFolder, load_trust, write_private_file
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.slots import read_floors
@@ -113,7 +112,7 @@ class ChannelUpdater:
         Raises DownloadError fetch.*, HostError, SetupError pack.in_use while another process downloads.
         """
         with self._locked():
-            folder = self._cache("packs") / offer.archive.sha256[:16]
+            folder = self._cache("packs") / offer.verified.pack_id
             with mapped_os_errors(f"writing {folder}"):
                 self._remove_others(folder)
                 own_dir(folder)
@@ -126,8 +125,9 @@ class ChannelUpdater:
 
     def forget_download(self, offer: Offer) -> None:
         """After the installation, or when the files turned out wrong. Raises HostError."""
-        with self._locked(), mapped_os_errors("removing a downloaded pack"):
-            shutil.rmtree(self._cache("packs") / offer.archive.sha256[:16], ignore_errors=True)
+        doing = "removing a downloaded pack"
+        with self._locked(), mapped_os_errors(doing), opened_folder(self._cache("packs")) as at:
+            remove_tree(FileOps(), offer.verified.pack_id, at)
 
     def release_trust(self) -> TrustFolder:
         """Trust in the channel's release keys and in nobody else: a development key cannot vouch for an update."""
@@ -182,9 +182,10 @@ class ChannelUpdater:
 
     @staticmethod
     def _remove_others(folder: Path) -> None:
-        for other in folder.parent.iterdir():
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+        others = [path.name for path in folder.parent.iterdir() if path != folder]
+        with opened_folder(folder.parent) as at:
+            for name in others:
+                remove_tree(FileOps(), name, at)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
