@@ -1,6 +1,6 @@
 """The kernel's command line.
 
-In: the platform's row, settings of pui's own init. Out: the value of -append.
+In: the platform's row, the accelerator, settings of pui's own init. Out: the value of -append.
 Never: a value with a space, a quote or a control character; nothing about a task (that comes over pui.ctl).
 """
 
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from pui.domain.errors import CallerError
+from pui.domain.facts import AcceleratorName
 from pui.domain.platforms import Platform
 
 LIMIT_BYTES = 2047
@@ -27,6 +28,12 @@ _ALWAYS: Mapping[str, str] = {"quiet": "", "loglevel": "3", "panic": "-1", "cryp
 # The machine has no keyboard controller, so reset by triple fault; do not wait for a keyboard that is not there.
 _X86: Mapping[str, str] = {"reboot": "t", "i8042.noaux": "", "i8042.nokbd": ""}
 
+# Under software emulation only, where they are paid for instruction by instruction (figures: docs/performance.md).
+# init_on_alloc: Debian's kernel clears each page that it hands out. mitigations: guards against what a processor
+# guesses, built of extra indirect branches, each of which is a look-up for QEMU; the emulated one does not guess.
+# A hardware accelerator keeps both: there they cost next to nothing, and they are the guest's own line of defence.
+_EMULATED: Mapping[str, str] = {"init_on_alloc": "0", "mitigations": "off"}
+
 
 def build_cmdline(options: Mapping[str, str]) -> str:
     """`name=value` or, for an empty value, `name`, in order. Raises CallerError("caller.bad_request")."""
@@ -37,20 +44,23 @@ def build_cmdline(options: Mapping[str, str]) -> str:
     return text
 
 
-def task_cmdline(platform: Platform, extra: Mapping[str, str] | None = None) -> str:
+def task_cmdline(
+    platform: Platform, accelerator: AcceleratorName, extra: Mapping[str, str] | None = None
+) -> str:
     """The command line of a task's machine; `extra` is for measurements."""
     own = {"pui.mode": "task", "pui.root": ROOT_DEVICE, "pui.rootfstype": ROOT_FILE_SYSTEM}
-    return build_cmdline({**_kernel_options(platform), **own, **(extra or {})})
+    return build_cmdline({**_kernel_options(platform, accelerator), **own, **(extra or {})})
 
 
-def probe_cmdline(platform: Platform) -> str:
+def probe_cmdline(platform: Platform, accelerator: AcceleratorName) -> str:
     """The command line of a probe machine: it prints one line and powers off."""
-    return build_cmdline({**_kernel_options(platform), "pui.mode": "probe"})
+    return build_cmdline({**_kernel_options(platform, accelerator), "pui.mode": "probe"})
 
 
-def _kernel_options(platform: Platform) -> dict[str, str]:
+def _kernel_options(platform: Platform, accelerator: AcceleratorName) -> dict[str, str]:
     x86 = _X86 if platform.arch == "x86_64" else {}
-    return {"console": platform.console, **_ALWAYS, **x86}
+    emulated = _EMULATED if accelerator == "tcg" else {}
+    return {"console": platform.console, **_ALWAYS, **x86, **emulated}
 
 
 def _word(name: str, value: str) -> str:

@@ -78,7 +78,9 @@ PLATFORMS: dict[tuple[str, str], Platform] = {
 # the architected pointer authentication is costly, the implementation-defined one is QEMU's fast hash. On
 # x86_64 TCG four levels of page tables instead of five save about a tenth of the work until pi answers: 14.5 s of
 # processor time against 16.4 for max and qemu64 and 17.5 for Nehalem (QEMU 10.0, medians of 3 interleaved rounds on a
-# busy machine; less than max in each round).
+# busy machine; less than max in each round). erms and fsrm would have the kernel clear and copy pages by `rep movsb`,
+# which QEMU emulates byte by byte; pku is one more register to switch, and QEMU forgets its translations of addresses
+# whenever it changes (figures: docs/performance.md).
 CPU_MODELS: dict[tuple[AcceleratorName, ArchName], str] = {
     ("kvm", "x86_64"): "host",
     ("kvm", "aarch64"): "host",
@@ -86,7 +88,7 @@ CPU_MODELS: dict[tuple[AcceleratorName, ArchName], str] = {
     ("hvf", "aarch64"): "host",
     ("whpx", "x86_64"): "Westmere",
     ("whpx", "aarch64"): "host",
-    ("tcg", "x86_64"): "max,la57=off",
+    ("tcg", "x86_64"): "max,la57=off,erms=off,fsrm=off,pku=off",
     ("tcg", "aarch64"): "max,pauth-impdef=on",
 }
 

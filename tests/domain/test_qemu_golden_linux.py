@@ -141,7 +141,7 @@ TCG_X86_64 = (
     "-accel",
     "tcg,thread=multi",
     "-cpu",
-    "max,la57=off",
+    "max,la57=off,erms=off,fsrm=off,pku=off",
     "-smp",
     "2",
     "-m",
@@ -153,7 +153,7 @@ TCG_X86_64 = (
     "-append",
     (
         "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests reboot=t i8042.noaux i8042.nokbd "
-        "pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
+        "init_on_alloc=0 mitigations=off pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
     ),
     "-chardev",
     "socket,id=qmp,fd=9,server=on,wait=off",
@@ -369,7 +369,10 @@ TCG_AARCH64 = (
     "-initrd",
     "/data/pack/kernel/initrd.img",
     "-append",
-    ("console=ttyAMA0 quiet loglevel=3 panic=-1 cryptomgr.notests pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"),
+    (
+        "console=ttyAMA0 quiet loglevel=3 panic=-1 cryptomgr.notests init_on_alloc=0 mitigations=off "
+        "pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
+    ),
     "-chardev",
     "socket,id=qmp,fd=9,server=on,wait=off",
     "-mon",
@@ -467,7 +470,7 @@ PROBE_TCG_X86_64 = (
     "-accel",
     "tcg,thread=multi",
     "-cpu",
-    "max,la57=off",
+    "max,la57=off,erms=off,fsrm=off,pku=off",
     "-smp",
     "1",
     "-m",
@@ -477,7 +480,8 @@ PROBE_TCG_X86_64 = (
     "-initrd",
     "/data/pack/kernel/initrd.img",
     "-append",
-    "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests reboot=t i8042.noaux i8042.nokbd pui.mode=probe",
+    "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests reboot=t i8042.noaux i8042.nokbd "
+    "init_on_alloc=0 mitigations=off pui.mode=probe",
     "-chardev",
     "socket,id=qmp,fd=9,server=on,wait=off",
     "-mon",
