@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pui.adapters.packs.fetch import UrlSource
 from pui.adapters.packs.install import InstallResult, PackInstaller
-from pui.adapters.packs.keys import load_trust, trust_development_key
+from pui.adapters.packs.keys import TrustFolder, load_trust, trust_development_key
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource, PackSource
 from pui.adapters.packs.store import InstalledPacks, PackListing
 from pui.adapters.packs.this_app import this_app
@@ -96,7 +96,7 @@ def add_parser(commands: Commands) -> None:
     remove.add_argument("--force", action="store_true", help="also if it is the active pack")
     for part in (verify, listing, remove):
         part.add_argument("--json", action="store_true", help="print one JSON object")
-    add_channel_commands(parts, _command)
+    add_channel_commands(parts, _command, _Installation())
 
 
 def _add_build(parts: Commands) -> None:
@@ -185,7 +185,8 @@ def _build(arguments: argparse.Namespace) -> int:
     say(f"built {built.archive}")
     note(f"signed by the {key.label}, which is now in {paths.trust_dir}")
     if arguments.install:
-        _say_installed(_install_from(paths, FileSource(built.archive), quiet=False, allow_older=False))
+        trust = load_trust(paths.trust_dir)
+        _say_installed(_install_from(paths, FileSource(built.archive), trust, quiet=False, allow_older=False))
     return 0
 
 
@@ -197,10 +198,27 @@ def _show_step(progress: ByteProgress, step: Progress) -> None:
 
 def _install(arguments: argparse.Namespace) -> int:
     if is_bundle(arguments.source):
-        result = install_bundle(arguments)
-    else:
-        source = _source(arguments.source, trust_environment=arguments.trust_environment)
-        result = _install_from(app_paths(), source, quiet=arguments.json, allow_older=arguments.allow_older)
+        return _report(arguments, install_bundle(arguments, _Installation()))
+    paths, source = app_paths(), _source(arguments.source, trust_environment=arguments.trust_environment)
+    trust = load_trust(paths.trust_dir)
+    return _report(
+        arguments, _install_from(paths, source, trust, quiet=arguments.json, allow_older=arguments.allow_older)
+    )
+
+
+class _Installation:
+    """What cli/pack_channel.py needs of this module."""
+
+    def install(
+        self, paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
+    ) -> InstallResult:
+        return _install_from(paths, source, trust, quiet=quiet, allow_older=allow_older)
+
+    def report(self, arguments: argparse.Namespace, result: InstallResult) -> int:
+        return _report(arguments, result)
+
+
+def _report(arguments: argparse.Namespace, result: InstallResult) -> int:
     if arguments.json:
         print_json({"installed": result.pack.pack_id, "was_there": result.was_there, "removed": list(result.removed)})
     else:
@@ -214,8 +232,10 @@ def _source(text: str, *, trust_environment: bool) -> PackSource:
     return FileSource(Path(text))
 
 
-def _install_from(paths: AppPaths, source: PackSource, *, quiet: bool, allow_older: bool) -> InstallResult:
-    installer, trust = PackInstaller(paths, this_app()), load_trust(paths.trust_dir)
+def _install_from(
+    paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
+) -> InstallResult:
+    installer = PackInstaller(paths, this_app())
     with ByteProgress("installing", quiet=quiet) as progress:
         return installer.install(source, trust, progress=progress.update, allow_older=allow_older)
 

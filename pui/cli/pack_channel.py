@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pui.adapters.packs.install import InstallResult, PackInstaller
-from pui.adapters.packs.keys import load_trust
+from pui.adapters.packs.install import InstallResult
+from pui.adapters.packs.keys import TrustFolder, load_trust
+from pui.adapters.packs.source import PackSource
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths
 from pui.cli.output import ByteProgress, note, print_json, say
@@ -80,9 +81,30 @@ Handler = Callable[[argparse.Namespace], int]
 Command = Callable[[Any, str, str, str, Handler], argparse.ArgumentParser]
 
 
-def add_channel_commands(parts: Any, command: Command) -> None:
+class Installation(Protocol):
+    """How cli/pack.py installs and what it says afterwards; the same for files, bundles and updates."""
+
+    def install(
+        self, paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
+    ) -> InstallResult:
+        """Raises PuiError."""
+
+    def report(self, arguments: argparse.Namespace, result: InstallResult) -> int:
+        """The trial of the new pack, words or JSON, an exit code. Raises PuiError."""
+
+
+def add_channel_commands(parts: Any, command: Command, installation: Installation) -> None:
     """`command` makes one sub-command (name, summary, epilog, handler), as cli/pack.py does."""
-    update = command(parts, "update", "install the newest pack of a channel", _UPDATE, _update)
+
+    def run_update(arguments: argparse.Namespace) -> int:
+        return _update(arguments, installation)
+
+    update = command(parts, "update", "install the newest pack of a channel", _UPDATE, run_update)
+    update.add_argument(
+        "--no-health-boot",
+        action="store_true",
+        help="leave the pack on trial: the first task that reaches pi proves it",
+    )
     update.add_argument("--channel", metavar="URL", help="address of the channel (default: PUI_CHANNEL)")
     update.add_argument("--check", action="store_true", help="only say what there is")
     update.add_argument(
@@ -122,7 +144,7 @@ def is_bundle(text: str) -> bool:
     return text.endswith(BUNDLE_SUFFIX)
 
 
-def install_bundle(arguments: argparse.Namespace) -> InstallResult:
+def install_bundle(arguments: argparse.Namespace, installation: Installation) -> InstallResult:
     """`pui pack install FILE.pui-bundle`. Raises PuiError."""
     from pui.adapters.channel.bundle import BundleSource, bundle_trust
 
@@ -132,9 +154,7 @@ def install_bundle(arguments: argparse.Namespace) -> InstallResult:
     built = trust.verify(source.read_envelope()).manifest.created
     if not arguments.json:
         note(f"the bundle's pack was built on {built[:10]}; nobody can tell offline whether there is a newer one")
-    with ByteProgress("installing", quiet=arguments.json) as progress:
-        installer = PackInstaller(paths, this_app())
-        return installer.install(source, trust, progress=progress.update, allow_older=arguments.allow_older)
+    return installation.install(paths, source, trust, quiet=arguments.json, allow_older=arguments.allow_older)
 
 
 def _ensure_root(paths: AppPaths) -> None:
@@ -202,7 +222,7 @@ def _trust_root(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _update(arguments: argparse.Namespace) -> int:
+def _update(arguments: argparse.Namespace, installation: Installation) -> int:
     from pui.adapters.channel.updater import ChannelUpdater
     from pui.adapters.packs.web import Web
 
@@ -216,28 +236,25 @@ def _update(arguments: argparse.Namespace) -> int:
     offer = updater.check()
     if arguments.check or not offer.is_newer:
         return _say_offer(offer, as_json=arguments.json)
-    result = _fetch_and_install(paths, updater, offer, quiet=arguments.json)
-    if arguments.json:
-        print_json({"installed": result.pack.pack_id, "version": result.pack.manifest.pack_version})
-    else:
-        say(f"{result.pack.pack_id} installed and active, signed by {result.pack.signed_by}")
-    return 0
+    result = _fetch_and_install(paths, updater, offer, installation, quiet=arguments.json)
+    return installation.report(arguments, result)
 
 
-def _fetch_and_install(paths: AppPaths, updater: ChannelUpdater, offer: Offer, *, quiet: bool) -> InstallResult:
+def _fetch_and_install(
+    paths: AppPaths, updater: ChannelUpdater, offer: Offer, installation: Installation, *, quiet: bool
+) -> InstallResult:
     with ByteProgress("downloading", quiet=quiet) as progress:
         try:
             source = updater.download(offer, progress=_with_pace(progress, quiet=quiet))
         except KeyboardInterrupt:
             note("stopped; what was downloaded is kept, the next `pui pack update` goes on with it")
             raise
-    with ByteProgress("installing", quiet=quiet) as progress:
-        try:
-            result = PackInstaller(paths, this_app()).install(source, updater.release_trust(), progress=progress.update)
-        except PuiError as error:
-            if error.code.startswith("pack.") and error.code != "pack.in_use":
-                updater.forget_download(offer)
-            raise
+    try:
+        result = installation.install(paths, source, updater.release_trust(), quiet=quiet, allow_older=False)
+    except PuiError as error:
+        if error.code.startswith("pack.") and error.code != "pack.in_use":
+            updater.forget_download(offer)
+        raise
     updater.forget_download(offer)
     return result
 
