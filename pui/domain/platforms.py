@@ -100,6 +100,11 @@ ACCELERATOR_OPTIONS: dict[tuple[AcceleratorName, ArchName], str] = {
 }
 
 
+def pack_platform(os: str, arch: str) -> str:
+    """The name that packs for this computer carry; Apple's own word for its processor on macOS."""
+    return f"{os}-arm64" if (os, arch) == ("macos", "aarch64") else f"{os}-{arch}"
+
+
 def find_platform(os: str, arch: str) -> Platform:
     """The row of a computer. Raises SetupError("pack.incompatible") for one that pui does not know."""
     if (os, arch) not in PLATFORMS:

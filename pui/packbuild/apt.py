@@ -32,7 +32,7 @@ _KEPT_SETTINGS = (
 class PrivateApt:
     """An apt with its own lists, state and sources below `folder`; needs apt-get and Debian's archive keyring."""
 
-    def __init__(self, folder: Path, mirror: DebianMirror) -> None:
+    def __init__(self, folder: Path, mirror: DebianMirror, architecture: str) -> None:
         self._mirror = mirror
         self._apt_get = _needed_program("apt-get")
         self._apt_cache = _needed_program("apt-cache")
@@ -42,7 +42,7 @@ class PrivateApt:
                 f"Debian's archive keys are missing ({recipe.DEBIAN_KEYRING})",
                 hint="Install the package debian-archive-keyring.",
             )
-        _lay_out(folder, mirror)
+        _lay_out(folder, mirror, architecture)
         self._env = {**os.environ, "APT_CONFIG": str(folder / "apt.conf"), "LC_ALL": "C.UTF-8"}
 
     def update(self) -> None:
@@ -85,12 +85,12 @@ def _needed_program(name: str) -> str:
     return found
 
 
-def _lay_out(folder: Path, mirror: DebianMirror) -> None:
+def _lay_out(folder: Path, mirror: DebianMirror, architecture: str) -> None:
     for name in ("lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/apt.conf.d", "state"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
     (folder / "sources.list").write_text(_sources_text(mirror), encoding="utf-8")
-    (folder / "apt.conf").write_text(_config_text(folder) + _machine_settings(), encoding="utf-8")
+    (folder / "apt.conf").write_text(_config_text(folder, architecture) + _machine_settings(), encoding="utf-8")
 
 
 def _sources_text(mirror: DebianMirror) -> str:
@@ -101,7 +101,7 @@ def _sources_text(mirror: DebianMirror) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _config_text(folder: Path) -> str:
+def _config_text(folder: Path, architecture: str) -> str:
     return "\n".join([
         f'Dir "{folder}";',
         f'Dir::State "{folder}/state";',
@@ -111,8 +111,8 @@ def _config_text(folder: Path) -> str:
         f'Dir::Etc "{folder}/etc";',
         f'Dir::Etc::sourcelist "{folder}/sources.list";',
         'Dir::Etc::sourceparts "-";',
-        f'APT::Architecture "{recipe.DEBIAN_ARCHITECTURE}";',
-        f'APT::Architectures {{ "{recipe.DEBIAN_ARCHITECTURE}"; }};',
+        f'APT::Architecture "{architecture}";',
+        f'APT::Architectures {{ "{architecture}"; }};',
         'APT::Install-Recommends "false";',
         'APT::Sandbox::User "";',
         'Acquire::Languages "none";',

@@ -24,13 +24,13 @@ from pui.packbuild.guest_root import check_can_enter, write_guest_root
 from pui.packbuild.image import write_image
 from pui.packbuild.inputs import PACKAGED_LOCK, lock_in_use, obtain_inputs
 from pui.packbuild.licences import is_copyright
-from pui.packbuild.lock import Lock
+from pui.packbuild.lock import BUILD_ONLY, Lock
 from pui.packbuild.node_part import add_node
 from pui.packbuild.prefetch import add_prefetch_list
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.provenance import Provenance
-from pui.packbuild.python_part import add_byte_code
-from pui.packbuild.sbom import BUILD_ONLY
+from pui.packbuild.python_part import add_byte_code, add_byte_code_from_outside
+from pui.packbuild.targets import DEFAULT_PLATFORM, Target, find_target
 from pui.packbuild.tree import Tree, Wanted
 from pui.packbuild.workplace import open_workplace
 
@@ -52,6 +52,7 @@ class BuildOptions:
     update_lock: bool = False
     level: int = DEFAULT_LEVEL
     lock_path: Path = PACKAGED_LOCK
+    platform: str = DEFAULT_PLATFORM
     guest_sources: Path = GUEST_SOURCES
 
 
@@ -66,6 +67,7 @@ class BuiltPack:
 
 def build_pack(options: BuildOptions, report: Report) -> BuiltPack:
     """Build and sign. Raises PuiError("pack.build"), DownloadError fetch.*; the output folder is then unchanged."""
+    target = find_target(options.platform)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     with open_workplace(options.cache_dir, report) as work:
         cache = DownloadCache(options.cache_dir, report)
@@ -73,13 +75,14 @@ def build_pack(options: BuildOptions, report: Report) -> BuiltPack:
             cache,
             options.lock_path,
             options.cache_dir,
+            target.lock_suffixes,
             frozen=options.frozen,
             update_lock=options.update_lock,
             report=report,
         )
-        own = own_components(recipe.PLATFORM, lock, recipe_sum(options.guest_sources), options.level)
-        stage = _Stage(options, cache, lock, work, report, Provenance(lock))
-        files = [*_build_files(stage), *stage.provenance.files(recipe.PLATFORM, own[FINGERPRINT])]
+        own = own_components(target.platform, lock, recipe_sum(options.guest_sources), options.level)
+        stage = _Stage(options, target, cache, lock, work, report, Provenance(lock))
+        files = [*_build_files(stage), *stage.provenance.files(target.platform, own[FINGERPRINT])]
         return _assemble(stage, files, own)
 
 
@@ -88,8 +91,9 @@ def build_fingerprint(options: BuildOptions) -> str:
 
     An input that the mirrors have lost since shows itself in the build alone. Raises PuiError("pack.build").
     """
-    lock = lock_in_use(options.lock_path, options.cache_dir, frozen=options.frozen)
-    return fingerprint(recipe.PLATFORM, lock, recipe_sum(options.guest_sources))
+    target = find_target(options.platform)
+    lock = lock_in_use(options.lock_path, options.cache_dir, frozen=options.frozen).narrowed(target.lock_suffixes)
+    return fingerprint(target.platform, lock, recipe_sum(options.guest_sources))
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class _Stage:
     """What every part needs."""
 
     options: BuildOptions
+    target: Target
     cache: DownloadCache
     lock: Lock
     work: Path
@@ -121,24 +126,34 @@ class _Stage:
 
 
 def _build_files(stage: _Stage) -> list[PackFile]:
-    guest = _guest_program(stage)
-    qemu = stage.unpacked("qemu", qemu_part.is_wanted)
-    files = qemu_part.qemu_files(qemu)
+    guest, target = _guest_program(stage), stage.target
+    qemu = stage.unpacked("qemu", lambda path: qemu_part.is_wanted(path, target))
+    files = qemu_part.qemu_files(qemu, target)
     stage.say("kernel", "extracting the kernel and its modules")
-    helpers = tools.Tools(stage.unpacked("tools", tools.is_wanted), stage.work / "tools")
-    kernel_tree = stage.unpacked("kernel", kernel.is_wanted)
-    linux = kernel.read_kernel(kernel_tree)
+    helpers, cross = _tools(stage)
+    linux = kernel.read_kernel(stage.unpacked("kernel", kernel.is_wanted))
     linux = kernel.slim_modules(linux, helpers, stage.work)
     files.append(PackFile(pack_layout.KERNEL, linux.vmlinux))
     files.append(PackFile(pack_layout.INITRD, kernel.render_initrd(linux, guest)))
-    tree, certificates = _root_tree(stage, helpers, linux, guest)
+    tree, certificates = _root_tree(stage, helpers, cross, linux, guest)
     files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
     stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")
-    image = write_image(
-        tree, helpers, _own_qemu_img(files, stage.work / "qemu"), stage.work, _seconds(stage.lock.created)
-    )
+    qemu_img = cross.tools.command("qemu-img") if cross else _own_qemu_img(files, stage.work / "qemu")
+    image = write_image(tree, helpers, qemu_img, stage.work, _seconds(stage.lock.created))
     files.append(PackFile(pack_layout.BASE_IMAGE, image))
     return files
+
+
+def _tools(stage: _Stage) -> tuple[tools.Tools, tools.CrossTools | None]:
+    """The builder's programs; for a guest of another processor also those that stand in for the guest's own."""
+    tree, wanted = stage.unpacked("tools", tools.is_wanted), tools.programs(stage.target.arch)
+    if not stage.target.is_foreign:
+        return tools.Tools(tree, stage.work / "tools", wanted), None
+    cross_tree = stage.unpacked("cross", tools.is_wanted)
+    for path, entry in cross_tree.items():
+        tree.put(path, entry)
+    helpers = tools.Tools(tree, stage.work / "tools", wanted)
+    return helpers, tools.CrossTools(cross_tree, stage.work / "cross")
 
 
 def _guest_program(stage: _Stage) -> bytes:
@@ -148,10 +163,13 @@ def _guest_program(stage: _Stage) -> bytes:
     compiler = guest_program.unpack_compiler(stage.cache.path_of(item.sha256), item.sha256, cache_dir)
     stage.provenance.add_compiler(item, compiler.parent)
     sources = guest_program.find_sources(stage.options.guest_sources)
-    return guest_program.compile_guest_program(compiler, sources, stage.work, cache_dir)
+    triple = stage.target.arch.compiler_target
+    return guest_program.compile_guest_program(compiler, sources, stage.work, cache_dir, triple)
 
 
-def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest: bytes) -> tuple[Tree, bytes]:
+def _root_tree(
+    stage: _Stage, helpers: tools.Tools, cross: tools.CrossTools | None, linux: kernel.Kernel, guest: bytes
+) -> tuple[Tree, bytes]:
     tree = _debian_tree(stage)
     certificates = rootfs.finish(tree)
     with stage.provenance.made(tree, "pui-guest-program", recipe_sum(stage.options.guest_sources)[:12], ("MIT",)):
@@ -160,19 +178,32 @@ def _root_tree(stage: _Stage, helpers: tools.Tools, linux: kernel.Kernel, guest:
         kernel.add_late_modules(linux, tree)
     stage.say("node", "stripping Node, pruning pi")
     _add_npm(stage, tree, helpers)
-    rootfs.check_complete(tree)
-    stage.say("compile-cache", "running pi once to fill Node's compile cache")
+    rootfs.check_complete(tree, stage.target.arch.multiarch)
+    python = stage.lock.one("python3")
+    byte_code = stage.provenance.made(
+        tree, "python-byte-code", python.version, stage.provenance.licences_of(python.name)
+    )
+    if cross:
+        stage.say("byte-code", "compiling Python's standard library; no compile cache: it needs the guest's processor")
+        with byte_code:
+            add_byte_code_from_outside(tree, cross.python(), stage.work / "byte-code")
+        return tree, certificates
     root = stage.work / "guest-root"
     write_guest_root(tree, root)
     check_can_enter(root)
-    pi, python = stage.lock.one(recipe.NPM_PI), stage.lock.one("python3")
+    _add_compile_cache(stage, tree, root)
+    stage.say("byte-code", "compiling Python's standard library for the guest")
+    with byte_code:
+        add_byte_code(tree, root)
+    return tree, certificates
+
+
+def _add_compile_cache(stage: _Stage, tree: Tree, root: Path) -> None:
+    stage.say("compile-cache", "running pi once to fill Node's compile cache")
+    pi = stage.lock.one(recipe.NPM_PI)
     with stage.provenance.made(tree, "compile-cache", pi.version, stage.provenance.licences_of(pi.name)):
         add_compile_cache(tree, root)
     add_prefetch_list(tree)
-    stage.say("byte-code", "compiling Python's standard library for the guest")
-    with stage.provenance.made(tree, "python-byte-code", python.version, stage.provenance.licences_of(python.name)):
-        add_byte_code(tree, root)
-    return tree, certificates
 
 
 def _debian_tree(stage: _Stage) -> Tree:
@@ -187,7 +218,7 @@ def _debian_tree(stage: _Stage) -> Tree:
 
 
 def _add_npm(stage: _Stage, tree: Tree, helpers: tools.Tools) -> None:
-    node = stage.lock.one(recipe.NPM_NODE)
+    node = stage.lock.one(stage.target.arch.npm_node)
     with stage.provenance.measured(tree, node.name):
         add_node(tree, stage.path(node.name), helpers, stage.work)
     for item in stage.lock.of_part("pi"):
@@ -222,12 +253,13 @@ def pack_version(created: str) -> int:
 def _assemble(stage: _Stage, files: Sequence[PackFile], own: Mapping[str, str]) -> BuiltPack:
     options, lock, work, report = stage.options, stage.lock, stage.work, stage.report
     version = pack_version(lock.created)
-    stem = f"pui-runtime-{recipe.PLATFORM}-{version}"
+    stem = f"pui-runtime-{stage.target.platform}-{version}"
     key = sign.load_or_make_key(options.key_path)
     payload = work / f"{stem}.tar.zst"
     written = write_archive(files, payload, options.level, report)
     sums = Payload(payload.name, written.size_bytes, written.sha256)
-    manifest = _manifest(lock, version, files, sums, {**_components(lock), **own})
+    components = {**_components(stage.target, lock), **own}
+    manifest = _manifest(stage.target.platform, lock, files, sums, components)
     envelope = work / f"{stem}.envelope.json"
     envelope.write_bytes(sign.sign_manifest(render_manifest(manifest), key))
     report(Progress("done", written.size_bytes, written.size_bytes, f"{stem}: {written.size_bytes >> 20} MiB"))
@@ -243,14 +275,22 @@ def _publish(file: Path, folder: Path) -> Path:
     return partial.replace(folder / file.name)
 
 
-def _components(lock: Lock) -> dict[str, str]:
-    """Versions by part name for people, then every input as `SOURCE/NAME`."""
-    headline = {part: lock.one(name).version for part, name in recipe.HEADLINE_COMPONENTS.items()}
-    return headline | {f"{item.kind.split('-')[0]}/{item.name}": item.version for item in lock.inputs}
+def _components(target: Target, lock: Lock) -> dict[str, str]:
+    """Versions by part name for people, then every input that gets into the pack as `SOURCE/NAME`."""
+    names = {
+        "kernel": "linux-image",
+        "node": target.arch.npm_node,
+        "pi": recipe.NPM_PI,
+        "qemu": target.qemu_package,
+        "virtiofsd": "virtiofsd",
+    }
+    headline = {part: lock.one(name).version for part, name in names.items()}
+    inside = [item for item in lock.inputs if not item.is_build_only]
+    return headline | {f"{item.kind.split('-')[0]}/{item.name}": item.version for item in inside}
 
 
 def _manifest(
-    lock: Lock, version: int, files: Sequence[PackFile], payload: Payload, components: Mapping[str, str]
+    platform: str, lock: Lock, files: Sequence[PackFile], payload: Payload, components: Mapping[str, str]
 ) -> Manifest:
     entries = tuple(
         sorted(
@@ -259,8 +299,8 @@ def _manifest(
         )
     )
     return Manifest(
-        pack_version=version,
-        platform=recipe.PLATFORM,
+        pack_version=pack_version(lock.created),
+        platform=platform,
         created=lock.created,
         compatibility=Compatibility(recipe.APP_MIN, recipe.GUEST_PROTOCOL),
         components=components,

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pui.domain.errors import PuiError
-from pui.packbuild import recipe
 from pui.packbuild.run import CLEAN_ENVIRONMENT, run
 
-FLAGS = ("-target", recipe.COMPILER_TARGET, "-static", "-Os", "-s", "-std=gnu11")
+FLAGS = ("-static", "-Os", "-s", "-std=gnu11")
 
 
 def find_sources(folder: Path) -> list[Path]:
@@ -37,8 +36,11 @@ def unpack_compiler(wheel: Path, sha256: str, cache_dir: Path) -> Path:
     return program
 
 
-def compile_guest_program(compiler: Path, sources: Sequence[Path], work: Path, cache_dir: Path) -> bytes:
-    """The static binary. Compiled from a folder of copies by bare names: no path of the builder can reach the bytes."""
+def compile_guest_program(
+    compiler: Path, sources: Sequence[Path], work: Path, cache_dir: Path, compiler_target: str
+) -> bytes:
+    """The static binary for `compiler_target` ("x86_64-linux-musl"). Compiled from a folder of copies by bare names: no
+    path of the builder can reach the bytes."""
     folder = work / "guest"
     folder.mkdir()
     for source in [*sources, *sorted(sources[0].parent.glob("*.h"))]:
@@ -49,6 +51,6 @@ def compile_guest_program(compiler: Path, sources: Sequence[Path], work: Path, c
         "ZIG_LOCAL_CACHE_DIR": str(cache_dir / "zig"),
     }
     names = [source.name for source in sources]
-    argv = [str(compiler), "cc", *FLAGS, "-o", "pui-init", *names]
+    argv = [str(compiler), "cc", "-target", compiler_target, *FLAGS, "-o", "pui-init", *names]
     run(argv, purpose="compiling the guest program", env={**env, "HOME": os.fspath(work)}, cwd=folder)
     return (folder / "pui-init").read_bytes()

@@ -22,25 +22,32 @@ PACKAGED_LOCK = Path(__file__).with_name("versions.lock")
 
 
 def obtain_inputs(
-    cache: DownloadCache, lock_path: Path, cache_dir: Path, *, frozen: bool, update_lock: bool, report: Report
+    cache: DownloadCache,
+    lock_path: Path,
+    cache_dir: Path,
+    suffixes: frozenset[str],
+    *,
+    frozen: bool,
+    update_lock: bool,
+    report: Report,
 ) -> Lock:
-    """The lock to build from, all its inputs verified in the cache.
+    """The lock of one platform (`suffixes`: see Lock.narrowed) to build from, all its inputs verified in the cache.
 
     `update_lock` resolves everything anew and rewrites `lock_path`. Without it an input that its mirror lost is
     resolved anew into the cache folder, with a note for every change; `frozen` refuses instead.
     Raises PuiError("pack.build"), DownloadError fetch.*.
     """
     if update_lock:
-        return _updated(cache, lock_path, report)
+        return _updated(cache, lock_path, suffixes, report)
     own_lock = _own_lock(lock_path, cache_dir)
     if own_lock.exists() and not frozen:
         report(Progress("resolve", note=f"using the lock resolved earlier on this machine ({own_lock})"))
     lock = lock_in_use(lock_path, cache_dir, frozen=frozen)
-    lost = _fetch_all(cache, lock, report)
-    if not lost:
-        return lock
-    _refuse_if_frozen(lost, frozen=frozen)
-    return _resolved_anew(cache, lock, lost, own_lock, report)
+    lost = _fetch_all(cache, lock.narrowed(suffixes), report)
+    if lost:
+        _refuse_if_frozen(lost, frozen=frozen)
+        lock = _resolved_anew(cache, lock, lost, own_lock, suffixes, report)
+    return lock.narrowed(suffixes)
 
 
 def lock_in_use(lock_path: Path, cache_dir: Path, *, frozen: bool) -> Lock:
@@ -53,24 +60,31 @@ def _own_lock(lock_path: Path, cache_dir: Path) -> Path:
     return cache_dir / "locks" / f"{_short_sum(lock_path)}.lock"
 
 
-def _updated(cache: DownloadCache, lock_path: Path, report: Report) -> Lock:
+def _updated(cache: DownloadCache, lock_path: Path, suffixes: frozenset[str], report: Report) -> Lock:
     if not os.access(lock_path if lock_path.exists() else lock_path.parent, os.W_OK):
         raise PuiError("pack.build", f"the lock {lock_path} cannot be written", hint="Use --update-lock in a checkout.")
     before = parse_lock(lock_path.read_bytes()) if lock_path.exists() else None
     lock = resolve_lock(cache, report)
     if before is not None:
         _note_changes(before, lock, report)
-    _fetch_all(cache, lock, report)
+    _fetch_all(cache, lock.narrowed(suffixes), report)
     _write(lock_path, lock)
-    return lock
+    return lock.narrowed(suffixes)
 
 
-def _resolved_anew(cache: DownloadCache, lock: Lock, lost: list[LockedInput], own_lock: Path, report: Report) -> Lock:
+def _resolved_anew(
+    cache: DownloadCache,
+    lock: Lock,
+    lost: list[LockedInput],
+    own_lock: Path,
+    suffixes: frozenset[str],
+    report: Report,
+) -> Lock:
     names = ", ".join(item.name for item in lost)
     report(Progress("resolve", note=f"the mirror no longer has: {names}; resolving its kind anew"))
     fresh = resolve_lock(cache, report, kept=lock, lost=frozenset(item.kind.split("-")[0] for item in lost))
     _note_changes(lock, fresh, report)
-    still_lost = _fetch_all(cache, fresh, report)
+    still_lost = _fetch_all(cache, fresh.narrowed(suffixes), report)
     if still_lost:
         raise PuiError(
             "pack.build", f"the mirror names {still_lost[0].name} {still_lost[0].version}, but does not have it"

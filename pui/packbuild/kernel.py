@@ -1,7 +1,8 @@
 """The kernel part: an uncompressed vmlinux for PVH boot, an initrd, modules for later.
 
 In: the kernel package, the guest program. Out: bytes. Never: a module that is not needed.
-Source: Linux Documentation/arch/x86/boot.rst (payload_offset, payload_length), modules' `.modinfo`.
+Source: Linux Documentation/arch/x86/boot.rst (payload_offset, payload_length), Documentation/arch/arm64/booting.rst
+(magic), modules' `.modinfo`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pui.packbuild.tree import Kind, Tree
 _ZSTD_MAGIC, _XZ_MAGIC = b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"
 VMLINUX_LIMIT_BYTES = 256 << 20
 _PVH_NOTE = b"Xen\0"
+_ARM64_MAGIC = b"ARMd"
 _UNREAD_SECTIONS = (".BTF", ".BTF.base", ".orc_unwind", ".orc_unwind_ip", ".orc_header", ".comment", ".note.Linux")
 _STRIP = ("--strip-unneeded", "-D", *(f"--remove-section={name}" for name in _UNREAD_SECTIONS))
 _MODULE_FOLDERS = (
@@ -61,12 +63,19 @@ def read_kernel(tree: Tree) -> Kernel:
         if path.endswith(".ko.xz")
     }
     built_in = frozenset(module_name(line) for line in files[builtin].decode().split())
-    return Kernel(image.removeprefix("boot/vmlinuz-"), extract_vmlinux(files[image]), modules, built_in)
+    return Kernel(image.removeprefix("boot/vmlinuz-"), bootable_kernel(files[image]), modules, built_in)
 
 
 def module_name(path: str) -> str:
     """`…/crc32c-intel.ko.xz` to `crc32c_intel`: the kernel treats - and _ alike."""
     return path.rsplit("/", 1)[-1].split(".ko", 1)[0].replace("-", "_")
+
+
+def bootable_kernel(image: bytes) -> bytes:
+    """What QEMU starts directly: the ELF kernel out of a bzImage, or an arm64 Image as it is (it is uncompressed)."""
+    if image[0x38:0x3C] == _ARM64_MAGIC:
+        return image
+    return extract_vmlinux(image)
 
 
 def extract_vmlinux(image: bytes) -> bytes:

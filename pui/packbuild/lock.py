@@ -9,23 +9,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pui.domain.errors import PuiError
 
 SCHEMA = "pui-versions-lock-1"
 KINDS = ("debian", "debian-security", "npm", "pypi")
-PARTS = ("rootfs", "qemu", "kernel", "tools", "node", "pi", "compiler")
+PARTS = ("rootfs", "qemu", "kernel", "tools", "cross", "node", "pi", "compiler")
+BUILD_ONLY = frozenset({"tools", "cross", "compiler"})
+"""Parts whose bytes are not in the pack."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CREATED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_PART = re.compile(rf"({'|'.join(PARTS)})(@[a-z0-9_-]{{1,40}})?")
 _NAME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9.+_/-]*")
 _PATH = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@%.+_~/:-]*")
 
 
 @dataclass(frozen=True, order=True)
 class LockedInput:
-    """One pinned file. `path` is relative to the mirror of its kind; `parts`: the parts of the pack that use it."""
+    """One pinned file. `path` is relative to the mirror of its kind; `parts`: the parts of the pack that use it.
+
+    A part may end in `@` and the processor or platform that alone needs it ("rootfs@aarch64").
+    """
 
     kind: str
     name: str
@@ -34,6 +40,16 @@ class LockedInput:
     size_bytes: int
     sha256: str
     parts: tuple[str, ...]
+
+    @property
+    def is_build_only(self) -> bool:
+        """Its bytes do not get into a pack."""
+        return BUILD_ONLY.issuperset(part.partition("@")[0] for part in self.parts)
+
+    @property
+    def architecture(self) -> str:
+        """Debian's name of the processor, "" for other kinds."""
+        return self.path.removesuffix(".deb").rsplit("_", 1)[-1] if self.kind.startswith("debian") else ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +63,20 @@ class Lock:
         """Inputs of one part, sorted."""
         return tuple(item for item in self.inputs if part in item.parts)
 
-    def one(self, name: str) -> LockedInput:
-        """The input called `name`. Raises PuiError("pack.build") when the lock has none."""
+    def narrowed(self, suffixes: frozenset[str]) -> Lock:
+        """The inputs of one platform, part names without `@`: narrowing twice changes nothing."""
+        found = []
         for item in self.inputs:
+            split = [part.partition("@") for part in item.parts]
+            parts = tuple(sorted({name for name, at, suffix in split if not at or suffix in suffixes}))
+            if parts:
+                found.append(replace(item, parts=parts))
+        return Lock(self.created, tuple(sorted(found)))
+
+    def one(self, name: str) -> LockedInput:
+        """The input called `name`, of a narrowed lock, the one that gets into the pack first. Raises
+        PuiError("pack.build") when there is none."""
+        for item in sorted(self.inputs, key=lambda item: item.is_build_only):
             if item.name == name:
                 return item
         raise PuiError("pack.build", f"the lock has no input {name!r}", hint="Run `pui pack build --update-lock`.")
@@ -98,7 +125,7 @@ def _input_faults(item: object) -> list[str]:
     if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
         faults.append("size is not a positive number of bytes")
     parts = item.get("parts")
-    if not isinstance(parts, list) or not parts or any(part not in PARTS for part in parts):
+    if not isinstance(parts, list) or not parts or not all(_matches(_PART, part) for part in parts):
         faults.append("parts names none or an unknown part")
     path = item.get("path")
     if isinstance(path, str) and (".." in path.split("/") or "://" in path):
@@ -111,12 +138,12 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 
 def _duplicates(inputs: Iterable[Mapping[str, object]]) -> list[str]:
-    seen: set[tuple[object, object]] = set()
+    seen: set[tuple[str, str, str]] = set()
     faults = []
-    for item in inputs:
-        key = (item["kind"], item["name"])
+    for item in map(_input_of, inputs):
+        key = (item.kind, item.name, item.architecture)
         if key in seen:
-            faults.append(f"{item['name']} is listed twice")
+            faults.append(f"{item.name} is listed twice")
         seen.add(key)
     return faults
 
@@ -163,8 +190,8 @@ def deb_name(item: LockedInput) -> str:
 
 def changes_between(old: Lock, new: Lock) -> list[str]:
     """One line per input that is new, gone or other: "curl 8.1 -> 8.2"."""
-    before = {(item.kind.split("-")[0], item.name): item for item in old.inputs}
-    after = {(item.kind.split("-")[0], item.name): item for item in new.inputs}
+    before = {(item.kind.split("-")[0], item.name, item.architecture): item for item in old.inputs}
+    after = {(item.kind.split("-")[0], item.name, item.architecture): item for item in new.inputs}
     lines = []
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)

@@ -35,7 +35,7 @@ def read_tarball(path: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
 
 
 def add_node(tree: Tree, tarball: Path, tools: Tools, work: Path) -> None:
-    """Put the stripped binary into the tree (126 to 108 MB)."""
+    """Put the stripped binary into the tree (126 to 108 MB on x86_64)."""
     files = read_tarball(tarball, lambda name: name in {"bin/node", "LICENSE"})
     plain, stripped = work / "node", work / "node.stripped"
     plain.write_bytes(files["bin/node"])

@@ -35,6 +35,7 @@ def rebuild_pack(manifest: Manifest, lock_bytes: bytes, cache_dir: Path, report:
             frozen=True,
             level=int(manifest.components[ZSTD_LEVEL]),
             lock_path=lock_path,
+            platform=manifest.platform,
         )
         return build_pack(options, report).manifest
 

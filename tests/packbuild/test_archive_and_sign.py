@@ -21,6 +21,7 @@ from pui.packbuild.inputs import PACKAGED_LOCK
 from pui.packbuild.lock import parse_lock
 from pui.packbuild.progress import Progress
 from pui.packbuild.provenance import Provenance
+from pui.packbuild.targets import find_target
 
 
 def _files(tmp_path: Path) -> list[PackFile]:
@@ -87,9 +88,10 @@ def test_an_assembled_pack_verifies_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "out").mkdir()
     options = build.BuildOptions(tmp_path / "out", tmp_path, tmp_path / "key.pem", level=1)
-    lock = parse_lock(PACKAGED_LOCK.read_bytes())
+    target = find_target("linux-x86_64")
+    lock = parse_lock(PACKAGED_LOCK.read_bytes()).narrowed(target.lock_suffixes)
     cache = DownloadCache(tmp_path, _silent)
-    stage = build._Stage(options, cache, lock, tmp_path / "work", _silent, Provenance(lock))
+    stage = build._Stage(options, target, cache, lock, tmp_path / "work", _silent, Provenance(lock))
     built = build._assemble(stage, _files(tmp_path), {"pui/fingerprint": "f" * 64})
     public = sign.public_bytes(sign.load_or_make_key(options.key_path))
     verified = verify_envelope(built.envelope.read_bytes(), [TrustedKey(key_id(public), public, "development key")])

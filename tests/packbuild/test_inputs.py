@@ -118,12 +118,16 @@ def test_a_lost_input_is_resolved_anew_with_a_note(tmp_path: Path, monkeypatch: 
     cache_dir = tmp_path / "cache"
     with mirror({f"/debian/{new.path}": NEW}) as base:
         _use_mirror(monkeypatch, base, _lock(new))
-        lock = inputs.obtain_inputs(cache, lock_path, cache_dir, frozen=False, update_lock=False, report=seen.append)
+        lock = inputs.obtain_inputs(
+            cache, lock_path, cache_dir, frozenset(), frozen=False, update_lock=False, report=seen.append
+        )
     assert lock.inputs == (new,)
     assert "x 1 -> 2" in [progress.note for progress in seen]
     assert parse_lock(lock_path.read_bytes()).inputs == (old,)
     # the next build finds the lock of this machine and needs neither mirror nor resolver
-    again = inputs.obtain_inputs(cache, lock_path, cache_dir, frozen=False, update_lock=False, report=seen.append)
+    again = inputs.obtain_inputs(
+        cache, lock_path, cache_dir, frozenset(), frozen=False, update_lock=False, report=seen.append
+    )
     assert again == lock
 
 
@@ -135,7 +139,13 @@ def test_frozen_refuses_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.
         _use_mirror(monkeypatch, base, _lock(_input(NEW, "2")))
         with pytest.raises(PuiError, match="x 1, and --frozen forbids"):
             inputs.obtain_inputs(
-                cache, lock_path, tmp_path / "cache", frozen=True, update_lock=False, report=lambda progress: None
+                cache,
+                lock_path,
+                tmp_path / "cache",
+                frozenset(),
+                frozen=True,
+                update_lock=False,
+                report=lambda progress: None,
             )
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["downloads"]
 
@@ -148,7 +158,13 @@ def test_updating_rewrites_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with mirror({f"/debian/{new.path}": NEW}) as base:
         _use_mirror(monkeypatch, base, _lock(new))
         inputs.obtain_inputs(
-            _cache(tmp_path), lock_path, tmp_path / "cache", frozen=False, update_lock=True, report=seen.append
+            _cache(tmp_path),
+            lock_path,
+            tmp_path / "cache",
+            frozenset(),
+            frozen=False,
+            update_lock=True,
+            report=seen.append,
         )
     assert parse_lock(lock_path.read_bytes()).inputs == (new,)
     assert "x 1 -> 2" in [progress.note for progress in seen]
@@ -161,7 +177,13 @@ def test_a_mirror_that_names_what_it_does_not_have_is_an_error(tmp_path: Path, m
         _use_mirror(monkeypatch, base, _lock(_input(NEW, "2")))
         with pytest.raises(PuiError, match="names x 2, but does not have it"):
             inputs.obtain_inputs(
-                _cache(tmp_path), lock_path, tmp_path / "cache", frozen=False, update_lock=False, report=lambda p: None
+                _cache(tmp_path),
+                lock_path,
+                tmp_path / "cache",
+                frozenset(),
+                frozen=False,
+                update_lock=False,
+                report=lambda p: None,
             )
 
 

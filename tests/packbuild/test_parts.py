@@ -14,10 +14,12 @@ from pui.domain.errors import PuiError
 from pui.packbuild import compile_cache, guest_program, licences, pi_part, qemu_part, recipe, rootfs, run
 from pui.packbuild.apt import parse_stanzas
 from pui.packbuild.node_part import read_tarball
+from pui.packbuild.targets import find_target
 from pui.packbuild.tree import Kind, Tree
 from tests.packbuild.packages import make_library, make_tar, tar_entry
 
-LIB = f"usr/lib/{recipe.MULTIARCH}"
+TARGET = find_target("linux-x86_64")
+LIB = f"usr/lib/{TARGET.arch.multiarch}"
 
 
 def _base() -> Tree:
@@ -84,12 +86,12 @@ def test_what_the_root_leaves_out(path: str, wanted: bool) -> None:
 
 def _qemu_tree() -> Tree:
     tree = Tree()
-    for source in qemu_part.PROGRAMS:
+    for source in qemu_part.programs(TARGET):
         tree.file(source, make_library(["liba.so.1", "libc.so.6"]), mode=0o755)
     tree.file(f"{LIB}/liba.so.1.0", make_library(["libc.so.6"]))
     tree.symlink(f"{LIB}/liba.so.1", "liba.so.1.0")
-    tree.file(f"{LIB}/libc.so.6", make_library([qemu_part.LOADER_SONAME]))
-    tree.file(qemu_part.LOADER, make_library([]), mode=0o755)
+    tree.file(f"{LIB}/libc.so.6", make_library([TARGET.arch.loader]))
+    tree.file(qemu_part.loader_path(TARGET.arch), make_library([]), mode=0o755)
     tree.file(f"{LIB}/libunused.so", make_library([]))
     for source in recipe.FIRMWARE:
         tree.file(source, b"firmware")
@@ -97,7 +99,7 @@ def _qemu_tree() -> Tree:
 
 
 def test_the_qemu_part_has_programs_closure_loader_and_firmware() -> None:
-    files = {file.path: file for file in qemu_part.qemu_files(_qemu_tree())}
+    files = {file.path: file for file in qemu_part.qemu_files(_qemu_tree(), TARGET)}
     assert {path for path in files if path.startswith("qemu/lib/")} == {
         "qemu/lib/ld.so",
         "qemu/lib/liba.so.1",
@@ -116,7 +118,7 @@ def test_a_qemu_without_a_library_is_a_named_error() -> None:
     tree = _qemu_tree()
     tree.remove(f"{LIB}/liba.so.1.0")
     with pytest.raises(PuiError, match=r"needs liba\.so\.1"):
-        qemu_part.qemu_files(tree)
+        qemu_part.qemu_files(tree, TARGET)
 
 
 def test_the_licence_of_a_linked_folder_is_found() -> None:

@@ -67,13 +67,9 @@ def test_a_second_build_elsewhere_offline_gives_the_same_bytes(built: Path) -> N
     assert again.with_name(envelope).read_bytes() == built.with_name(envelope).read_bytes()
 
 
-@pytest.fixture(scope="module")
-def empty_root(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root file system that holds the pack at an odd place and nothing else: no loader, no library, no QEMU."""
-    root = tmp_path_factory.mktemp("root")
-    pack = root / "some where" / "pack"
+def unpack_pack(archive_path: Path, pack: Path) -> None:
     with (
-        built.open("rb") as file,
+        archive_path.open("rb") as file,
         zstandard.ZstdDecompressor().stream_reader(file) as plain,
         tarfile.open(fileobj=plain, mode="r|") as archive,
     ):
@@ -84,6 +80,13 @@ def empty_root(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read())
             target.chmod(info.mode)
+
+
+@pytest.fixture(scope="module")
+def empty_root(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system that holds the pack at an odd place and nothing else: no loader, no library, no QEMU."""
+    root = tmp_path_factory.mktemp("root")
+    unpack_pack(built, root / "some where" / "pack")
     (root / "tmp").mkdir()
     return root
 

@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 
 from pui.domain.handshake import PROTOCOL_VERSION
+from pui.domain.platforms import pack_platform
 from pui.domain.trust import AppFacts
 
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
@@ -20,4 +21,4 @@ def this_app() -> AppFacts:
     """An unknown system keeps its own name, so that the refusal of a pack can say it."""
     system = _SYSTEMS.get(sys.platform, sys.platform)
     machine = platform.machine().lower()
-    return AppFacts(f"{system}-{_MACHINES.get(machine, machine)}", version("pui"), PROTOCOL_VERSION)
+    return AppFacts(pack_platform(system, _MACHINES.get(machine, machine)), version("pui"), PROTOCOL_VERSION)
