@@ -21,7 +21,7 @@ from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
 from pui.cli.pack_channel import add_channel_commands, install_bundle, is_bundle
 from pui.cli.pack_provenance import add_provenance_commands, verify_rebuild
-from pui.domain.errors import PuiError
+from pui.domain.errors import CallerError, PuiError
 from pui.domain.sbom import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ key, which is made at the first build and trusted only by you.
 example:
   pui pack build --install
   pui pack build --frozen --out dist      refuse inputs that differ from the lock file
+  pui pack build --platform linux-aarch64 --out dist
 """
 _INSTALL = """\
 Reads the signed manifest first; then the archive is hashed, unpacked and written in one pass. Nothing changes unless
@@ -106,6 +107,7 @@ def _add_build(parts: Commands) -> None:
     how.add_argument("--frozen", action="store_true", help="refuse any input that differs from the lock file")
     how.add_argument("--update-lock", action="store_true", help="take the newest inputs and rewrite the lock file")
     build.add_argument("--level", type=_level, default=DEFAULT_LEVEL, help="zstd level 1-19 (default: %(default)s)")
+    build.add_argument("--platform", default=None, metavar="P", help="for another computer, such as linux-aarch64")
     build.add_argument("--install", action="store_true", help="install the pack afterwards")
     build.add_argument(
         "--print-fingerprint", action="store_true", help="only print the fingerprint that a pack built now would have"
@@ -173,7 +175,10 @@ def _build(arguments: argparse.Namespace) -> int:
         frozen=arguments.frozen,
         update_lock=arguments.update_lock,
         level=arguments.level,
+        platform=arguments.platform or this_app().platform,
     )
+    if arguments.install and options.platform != this_app().platform:
+        raise CallerError("caller.bad_request", f"a pack for {options.platform} cannot be installed on this computer")
     if arguments.print_fingerprint:
         say(build_fingerprint(options))
         return 0
