@@ -1,16 +1,18 @@
-"""The same handful of ports twice: real adapters over a fake pack, and the fakes in memory.
+"""The same handful of ports twice: real adapters over a fake pack, and the simulated ones that the stories run on.
 
-In: a FakeScript. Out: a Kit. Never: an assertion (those are the same for both: test_ports.py).
+In: a FakeScript. Out: a Kit. Never: an assertion (those are the same for both: test_ports.py), a fake of its own.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pui.adapters.journal_file import JsonlFile
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.paths import AppPaths
 from pui.adapters.process import LinuxProcessStarter
@@ -24,6 +26,7 @@ from pui.ports import (
     DiskImages,
     Hypervisor,
     InstalledPack,
+    JournalFile,
     MountServers,
     ProcessTable,
     SocketEndpoint,
@@ -31,16 +34,20 @@ from pui.ports import (
     Transport,
     VirtualMachine,
 )
-from tests.support import fakes
 from tests.support.fake_guest import FakeScript
 from tests.support.fake_qemu import make_fake_pack
 from tests.support.launch_inputs import INPUTS
 from tests.support.machines import LINUX, fake_installed_pack, short_folder
+from tests.support.simulated import MemoryJournal
+from tests.support.simulated_ports import SimulatedPorts
 
 
 @dataclass
 class Kit:
-    """`kill` ends a process as the world would, by its pid. `folder` is where sockets and overlays go."""
+    """`kill` ends a process as the world would, by its pid. `folder` is where sockets and overlays go.
+
+    `written` is what is in the file that `open_journal` opens by now, one JSON line a record.
+    """
 
     folder: Path
     pack: InstalledPack
@@ -50,6 +57,8 @@ class Kit:
     disks: DiskImages
     table: ProcessTable
     files: TaskFiles
+    open_journal: Callable[[], JournalFile]
+    written: Callable[[], bytes]
     kill: Callable[[int], None]
     endpoints: dict[str, SocketEndpoint] = field(default_factory=dict)
 
@@ -93,21 +102,32 @@ def real_kit(script: FakeScript) -> Iterator[Kit]:
             QemuImages(starter, LINUX),
             LinuxProcessTable(),
             TaskFolders(AppPaths(folder / "data", folder / "cache", folder / "tasks-run")),
+            lambda: JsonlFile(folder / "one.jsonl"),
+            (folder / "one.jsonl").read_bytes,
             lambda pid: os.kill(pid, 9),
         )
 
 
 @contextmanager
 def fake_kit(script: FakeScript) -> Iterator[Kit]:
-    world = fakes.World(script)
-    yield Kit(
-        fakes.ROOT,
-        fake_installed_pack(fakes.ROOT / "pack"),
-        fakes.FakeTransport(world),
-        fakes.FakeHypervisor(world),
-        fakes.FakeMountServers(world),
-        fakes.FakeDisks(world),
-        fakes.FakeProcessTable(world),
-        fakes.MemoryTaskFiles(world),
-        lambda pid: world.processes[pid].die(-9),
-    )
+    """The ports exactly as a story hands them to the supervisor. The tasks' files are the real ones there too.
+
+    A QEMU that ignores SIGTERM is one whose stop is held.
+    """
+    with short_folder() as folder:
+        held = {"stop qemu"} if "sigterm" in script.ignores else set()
+        world, journal = SimulatedPorts(folder, script, held=held), MemoryJournal()
+        services = world.services()
+        yield Kit(
+            folder,
+            services.packs.active(),
+            services.transport,
+            services.hypervisor,
+            services.mount_servers,
+            services.disks,
+            services.process_table,
+            services.files,
+            lambda: journal,
+            lambda: b"".join(json.dumps(record).encode() + b"\n" for record in journal.records),
+            lambda pid: next(p for p in world.processes.values() if p.identity.pid == pid).die(-9),
+        )

@@ -12,10 +12,11 @@ import pytest
 
 from pui.domain.errors import CallerError, HostError, LaunchError, OutcomeUnknownError
 from pui.domain.launch_plan import MountServerSocket, ShareInput
-from pui.ports import ByteChannel, Process, ProcessIdentity, VirtualMachine
+from pui.ports import ByteChannel, Process, ProcessIdentity, SocketEndpoint, VirtualMachine
 from tests.contract.kits import Kit, fake_kit, real_kit
 from tests.support.fake_guest import FakeScript
 
+HANG_S = 30.0  # what has not come by then will never come
 MakeKit = Callable[[FakeScript], AbstractContextManager[Kit]]
 
 
@@ -32,9 +33,11 @@ def with_machine(
         with make_kit(script or FakeScript()) as kit:
             machine = await kit.start()
             try:
-                await work(kit, machine)
+                async with asyncio.timeout(HANG_S):
+                    await work(kit, machine)
             finally:
-                await machine.quit(2.0)
+                async with asyncio.timeout(HANG_S):
+                    await machine.quit(2.0)
 
     asyncio.run(main())
 
@@ -113,6 +116,20 @@ def test_a_machine_quits_and_may_be_told_twice(make_kit: MakeKit) -> None:
         assert not kit.table.is_alive(machine.identity)
 
     with_machine(make_kit, work)
+
+
+def test_a_cancelled_quit_kills_at_once(make_kit: MakeKit) -> None:
+    async def work(kit: Kit, machine: VirtualMachine) -> None:
+        quitting = asyncio.create_task(machine.quit(60.0))
+        await asyncio.sleep(0.05)
+        assert kit.table.is_alive(machine.identity)
+        quitting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await quitting
+        assert await machine.wait() == -9
+        assert not kit.table.is_alive(machine.identity)
+
+    with_machine(make_kit, work, FakeScript(ignores=("quit", "sigterm")))
 
 
 def test_a_killed_machine_is_seen_and_can_be_quit(make_kit: MakeKit) -> None:
@@ -270,6 +287,15 @@ def test_transport_names_what_cannot_be(make_kit: MakeKit) -> None:
     asyncio.run(main())
 
 
+def test_a_machine_answers_only_where_it_listens(make_kit: MakeKit) -> None:
+    async def work(kit: Kit, machine: VirtualMachine) -> None:
+        with pytest.raises(LaunchError) as missed:
+            await kit.transport.connect(SocketEndpoint(kit.folder / "run" / "other.sock", -1), 0.2)
+        assert missed.value.code == "launch.timeout"
+
+    with_machine(make_kit, work)
+
+
 def test_a_closed_channel_stays_closed(make_kit: MakeKit) -> None:
     async def work(kit: Kit, machine: VirtualMachine) -> None:
         end = await kit.transport.connect(kit.endpoints["pui.rpc"], 5.0)
@@ -296,6 +322,25 @@ def test_an_overlay_is_made_once(make_kit: MakeKit) -> None:
             assert "qemu-img: no" in caught.value.detail
 
     asyncio.run(main())
+
+
+def test_a_journal_takes_what_json_can_say_until_it_is_closed(make_kit: MakeKit) -> None:
+    with make_kit(FakeScript()) as kit:
+        record = {"seq": 1, "odd": "\u2028\ud800", "deep": {"list": [1, None]}}
+        journal = kit.open_journal()
+        try:
+            journal.append(record, durable=True)
+            record["seq"] = 99
+            journal.append({"seq": 2}, durable=False)
+            with pytest.raises(ValueError, match="not JSON compliant"):
+                journal.append({"seq": float("nan")}, durable=False)
+        finally:
+            journal.close()
+            journal.close()
+        with pytest.raises(HostError):
+            journal.append({"seq": 3}, durable=False)
+        written = [json.loads(row) for row in kit.written().splitlines()]
+        assert written == [{"seq": 1, "odd": "\u2028\ud800", "deep": {"list": [1, None]}}, {"seq": 2}]
 
 
 def test_task_files(make_kit: MakeKit) -> None:

@@ -1,11 +1,12 @@
 """Fixtures of the stories.
 
-In: nothing. Out: `base`, short waits where a wait is not on the task's clock. Never: a real pack.
+In: nothing. Out: `base`, `folder`, short waits where a wait is not on the task's clock. Never: a real pack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,10 @@ def base() -> Iterator[Base]:
     with short_folder() as folder:
         yield Base(folder)
         assert processes_of(folder) == {}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For the files of one simulated world; short, because a simulated socket has the limit of a real one."""
+    with short_folder() as found:
+        yield found

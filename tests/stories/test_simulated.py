@@ -102,9 +102,9 @@ def cancel(supervisor: Supervisor, _world: SimulatedPorts) -> None:
     supervisor.trigger("t1", "cancel")
 
 
-def test_the_whole_way_event_by_event(tmp_path: Path) -> None:
+def test_the_whole_way_event_by_event(folder: Path) -> None:
     places = {"probe", "overlay", "mount-server", "qemu", "connect ctl", "connect model", "connect rpc"}
-    world = SimulatedPorts(tmp_path, held=set(places))
+    world = SimulatedPorts(folder, held=set(places))
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         book = Playbook(supervisor, "t1")
@@ -124,8 +124,8 @@ def test_the_whole_way_event_by_event(tmp_path: Path) -> None:
     assert [verb for verb, _ in world.guest.orders][-1] == "poweroff"
 
 
-def test_cancel_in_the_middle_of_the_launch_releases_what_there_is(tmp_path: Path) -> None:
-    world = SimulatedPorts(tmp_path, held={"qemu"})
+def test_cancel_in_the_middle_of_the_launch_releases_what_there_is(folder: Path) -> None:
+    world = SimulatedPorts(folder, held={"qemu"})
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         book = Playbook(supervisor, "t1")
@@ -144,8 +144,8 @@ def test_cancel_in_the_middle_of_the_launch_releases_what_there_is(tmp_path: Pat
     play(world, story)
 
 
-def test_a_surplus_record_fails_a_playbook(tmp_path: Path) -> None:
-    world = SimulatedPorts(tmp_path, held={"probe"})
+def test_a_surplus_record_fails_a_playbook(folder: Path) -> None:
+    world = SimulatedPorts(folder, held={"probe"})
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         book = Playbook(supervisor, "t1")
@@ -179,15 +179,15 @@ DECLARED = [
 
 
 @pytest.mark.parametrize(("place", "code", "state"), DECLARED)
-def test_a_declared_error_is_the_outcome(tmp_path: Path, place: str, code: str, state: str) -> None:
-    view = play(SimulatedPorts(tmp_path, faults={place: fault(code)}), start)
+def test_a_declared_error_is_the_outcome(folder: Path, place: str, code: str, state: str) -> None:
+    view = play(SimulatedPorts(folder, faults={place: fault(code)}), start)
     assert outcome_of(view) == ("failed", code)
     assert [visit.state for visit in view.visits][-3:] == [state, "teardown", "finished"]
 
 
 @pytest.mark.parametrize("place", sorted({place for place, _, _ in DECLARED}))
-def test_a_bug_in_any_place_is_named_and_everything_is_released(tmp_path: Path, place: str) -> None:
-    view = play(SimulatedPorts(tmp_path, faults={place: ZeroDivisionError("a bug")}), start)
+def test_a_bug_in_any_place_is_named_and_everything_is_released(folder: Path, place: str) -> None:
+    view = play(SimulatedPorts(folder, faults={place: ZeroDivisionError("a bug")}), start)
     assert outcome_of(view) == ("failed", "bug.unexpected")
 
 
@@ -203,30 +203,30 @@ STUCK = {
 
 
 @pytest.mark.parametrize("state", STUCK)
-def test_cancel_in_each_state(tmp_path: Path, state: str) -> None:
-    view = play(SimulatedPorts(tmp_path, **STUCK[state][0]), in_state(state, cancel))  # type: ignore[arg-type]
+def test_cancel_in_each_state(folder: Path, state: str) -> None:
+    view = play(SimulatedPorts(folder, **STUCK[state][0]), in_state(state, cancel))  # type: ignore[arg-type]
     assert outcome_of(view) == ("cancelled", "task.cancelled")
     assert state in [visit.state for visit in view.visits]
 
 
 @pytest.mark.parametrize("state", list(STUCK)[1:])
-def test_a_hang_in_each_state_meets_its_limit(tmp_path: Path, state: str) -> None:
+def test_a_hang_in_each_state_meets_its_limit(folder: Path, state: str) -> None:
     options, code = STUCK[state]
-    view = play(SimulatedPorts(tmp_path, **options), in_state(state, expire))  # type: ignore[arg-type]
+    view = play(SimulatedPorts(folder, **options), in_state(state, expire))  # type: ignore[arg-type]
     assert outcome_of(view) == ("failed", code)
 
 
 @pytest.mark.parametrize("phase", ["hello", "configured", "rpc"])
-def test_a_guest_that_falls_silent_in_the_handshake_is_a_timeout(tmp_path: Path, phase: str) -> None:
-    view = play(SimulatedPorts(tmp_path, FakeScript(hang_in=phase)), in_state("handshake", expire))
+def test_a_guest_that_falls_silent_in_the_handshake_is_a_timeout(folder: Path, phase: str) -> None:
+    view = play(SimulatedPorts(folder, FakeScript(hang_in=phase)), in_state("handshake", expire))
     assert outcome_of(view) == ("failed", "guest.handshake_timeout")
 
 
-def test_cancel_before_the_start_writes_nothing_but_the_end(tmp_path: Path) -> None:
+def test_cancel_before_the_start_writes_nothing_but_the_end(folder: Path) -> None:
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "cancel")
 
-    assert outcome_of(play(SimulatedPorts(tmp_path), story)) == ("cancelled", "task.cancelled")
+    assert outcome_of(play(SimulatedPorts(folder), story)) == ("cancelled", "task.cancelled")
 
 
 # what ends by itself
@@ -242,37 +242,37 @@ def test_cancel_before_the_start_writes_nothing_but_the_end(tmp_path: Path) -> N
         ("virtiofsd-pui0", "running", "launch.mount_server"),
     ],
 )
-def test_a_killed_process_is_named(tmp_path: Path, dies: str, state: str, code: str) -> None:
-    world = SimulatedPorts(tmp_path, **STUCK[state][0])  # type: ignore[arg-type]
+def test_a_killed_process_is_named(folder: Path, dies: str, state: str, code: str) -> None:
+    world = SimulatedPorts(folder, **STUCK[state][0])  # type: ignore[arg-type]
     view = play(world, in_state(state, lambda _, world: world.processes[dies].die(-9)))
     assert outcome_of(view) == ("failed", code)
     assert view.outcome is not None and "-9" in view.outcome.message
 
 
 @pytest.mark.parametrize("state", ["handshake", "running"])
-def test_trouble_that_qemu_reports_ends_the_task(tmp_path: Path, state: str) -> None:
+def test_trouble_that_qemu_reports_ends_the_task(folder: Path, state: str) -> None:
     def panic(_supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.processes["qemu"].report("the guest's kernel panicked")  # type: ignore[attr-defined]
 
-    view = play(SimulatedPorts(tmp_path, **STUCK[state][0]), in_state(state, panic))  # type: ignore[arg-type]
+    view = play(SimulatedPorts(folder, **STUCK[state][0]), in_state(state, panic))  # type: ignore[arg-type]
     assert outcome_of(view) == ("failed", "launch.qemu_exit")
     assert view.outcome is not None and "panicked" in view.outcome.message
 
 
 @pytest.mark.parametrize("port", ["ctl", "rpc"])
-def test_a_port_that_the_guest_closes_ends_the_task(tmp_path: Path, port: str) -> None:
-    world = SimulatedPorts(tmp_path, FakeScript(hang_in="prompt"))
+def test_a_port_that_the_guest_closes_ends_the_task(folder: Path, port: str) -> None:
+    world = SimulatedPorts(folder, FakeScript(hang_in="prompt"))
     view = play(world, in_state("running", lambda _, world: world.channels[port].guest_closes()))
     assert outcome_of(view) == ("failed", "guest.agent_exit")
 
 
 @pytest.mark.parametrize("state", ["handshake", "running"])
-def test_an_exit_of_pi_is_told_with_its_stderr(tmp_path: Path, state: str) -> None:
+def test_an_exit_of_pi_is_told_with_its_stderr(folder: Path, state: str) -> None:
     def pi_exits(_supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.channels["ctl"].deliver(b"stderr data=out%20of%20memory%0A\nexited signal=9 stderr_dropped=0\n")
 
     phase = {"handshake": "configured", "running": "prompt"}[state]
-    world = SimulatedPorts(tmp_path, FakeScript(hang_in=phase))
+    world = SimulatedPorts(folder, FakeScript(hang_in=phase))
     view = play(world, in_state(state, pi_exits))
     assert outcome_of(view) == ("failed", "guest.agent_exit")
     assert view.outcome is not None and "by signal 9" in view.outcome.message
@@ -293,43 +293,43 @@ def test_an_exit_of_pi_is_told_with_its_stderr(tmp_path: Path, state: str) -> No
     ],
     ids=["garbage-ctl", "flood-ctl", "garbage-rpc", "flood-rpc", "garbage-model"],
 )
-def test_hostile_bytes_do_no_harm_or_are_named(tmp_path: Path, script: FakeScript, codes: set[str]) -> None:
+def test_hostile_bytes_do_no_harm_or_are_named(folder: Path, script: FakeScript, codes: set[str]) -> None:
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
         if script.hang_in:
             await until_state(supervisor, "t1", "handshake")
             await world.clock.advance(100_000)
 
-    assert outcome_of(play(SimulatedPorts(tmp_path, script), story))[1] in codes
+    assert outcome_of(play(SimulatedPorts(folder, script), story))[1] in codes
 
 
 @pytest.mark.parametrize("verb", ["config", "mount", "file", "env", "start"])
-def test_an_order_that_the_guest_refuses_is_named(tmp_path: Path, verb: str) -> None:
-    view = play(SimulatedPorts(tmp_path, FakeScript(refuses=(verb,))), start)
+def test_an_order_that_the_guest_refuses_is_named(folder: Path, verb: str) -> None:
+    view = play(SimulatedPorts(folder, FakeScript(refuses=(verb,))), start)
     assert outcome_of(view) == ("failed", "guest.mount" if verb == "mount" else "guest.config")
 
 
-def test_a_guest_of_another_protocol_is_refused(tmp_path: Path) -> None:
+def test_a_guest_of_another_protocol_is_refused(folder: Path) -> None:
     def greet(_supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.channels["ctl"].deliver(b"hello proto=2 guest=x kernel=y uptime_ms=1\n")
 
-    view = play(SimulatedPorts(tmp_path, FakeScript(hang_in="boot")), in_state("handshake", greet))
+    view = play(SimulatedPorts(folder, FakeScript(hang_in="boot")), in_state("handshake", greet))
     assert outcome_of(view) == ("failed", "protocol.remote")
 
 
-def test_a_late_hello_is_in_time_when_the_limit_is_not_over(tmp_path: Path) -> None:
+def test_a_late_hello_is_in_time_when_the_limit_is_not_over(folder: Path) -> None:
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
         await until_state(supervisor, "t1", "handshake")
         await world.clock.advance(59)
         world.let("connect ctl")
 
-    world = SimulatedPorts(tmp_path, held={"connect ctl"})
+    world = SimulatedPorts(folder, held={"connect ctl"})
     assert outcome_of(play(world, story)) == ("completed", "")
 
 
-def test_an_error_of_the_model_is_the_outcome(tmp_path: Path) -> None:
-    view = play(SimulatedPorts(tmp_path, FakeScript(recording="provider-errors")), start)
+def test_an_error_of_the_model_is_the_outcome(folder: Path) -> None:
+    view = play(SimulatedPorts(folder, FakeScript(recording="provider-errors")), start)
     assert outcome_of(view) == ("failed", "model.upstream")
 
 
@@ -337,8 +337,8 @@ def test_an_error_of_the_model_is_the_outcome(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["pack.missing", "pack.corrupt", "pack.untrusted", "pack.incompatible"])
-def test_a_pack_that_is_not_usable_is_mended_and_retried(tmp_path: Path, code: str) -> None:
-    world = SimulatedPorts(tmp_path, faults={"pack": fault(code)})
+def test_a_pack_that_is_not_usable_is_mended_and_retried(folder: Path, code: str) -> None:
+    world = SimulatedPorts(folder, faults={"pack": fault(code)})
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
@@ -352,7 +352,7 @@ def test_a_pack_that_is_not_usable_is_mended_and_retried(tmp_path: Path, code: s
     assert [visit.state for visit in view.visits][:4] == ["created", "preflight", "setup-required", "preflight"]
 
 
-def test_a_probe_that_hangs_is_set_up_required_and_can_be_cancelled(tmp_path: Path) -> None:
+def test_a_probe_that_hangs_is_set_up_required_and_can_be_cancelled(folder: Path) -> None:
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
         await until_state(supervisor, "t1", "preflight")
@@ -360,12 +360,12 @@ def test_a_probe_that_hangs_is_set_up_required_and_can_be_cancelled(tmp_path: Pa
         await until_state(supervisor, "t1", "setup-required")
         supervisor.trigger("t1", "cancel")
 
-    assert outcome_of(play(SimulatedPorts(tmp_path, held={"probe"}), story)) == ("cancelled", "task.cancelled")
+    assert outcome_of(play(SimulatedPorts(folder, held={"probe"}), story)) == ("cancelled", "task.cancelled")
 
 
-def test_a_folder_that_was_replaced_between_choice_and_launch_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_was_replaced_between_choice_and_launch_is_refused(folder: Path) -> None:
     """threats.md, G10."""
-    world = SimulatedPorts(tmp_path)
+    world = SimulatedPorts(folder)
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.folder_facts[str(FOLDER)] = (1, 2)
@@ -382,8 +382,8 @@ def test_a_folder_that_was_replaced_between_choice_and_launch_is_refused(tmp_pat
 # several tasks
 
 
-def test_a_busy_folder_and_the_limit_are_refused_without_a_trace(tmp_path: Path) -> None:
-    world = SimulatedPorts(tmp_path, held={"probe"}, machine_limit=2)
+def test_a_busy_folder_and_the_limit_are_refused_without_a_trace(folder: Path) -> None:
+    world = SimulatedPorts(folder, held={"probe"}, machine_limit=2)
 
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
@@ -403,8 +403,8 @@ def test_a_busy_folder_and_the_limit_are_refused_without_a_trace(tmp_path: Path)
     play(world, story)
 
 
-def test_a_full_disk_while_running_ends_the_task_and_releases_everything(tmp_path: Path) -> None:
-    world = SimulatedPorts(tmp_path, FakeScript(hang_in="prompt"))
+def test_a_full_disk_while_running_ends_the_task_and_releases_everything(folder: Path) -> None:
+    world = SimulatedPorts(folder, FakeScript(hang_in="prompt"))
 
     async def main() -> TaskView:
         supervisor = Supervisor(world.services(), load_chart("task"), load_chart("agent"))
@@ -425,7 +425,7 @@ def test_a_full_disk_while_running_ends_the_task_and_releases_everything(tmp_pat
     assert (world.leftovers(), view.held) == ([], {})
 
 
-def test_9p_needs_no_mount_server(tmp_path: Path) -> None:
-    view = play(SimulatedPorts(tmp_path, facts=NO_VIRTIOFS), start)
+def test_9p_needs_no_mount_server(folder: Path) -> None:
+    view = play(SimulatedPorts(folder, facts=NO_VIRTIOFS), start)
     assert outcome_of(view) == ("completed", "")
     assert view.facts["share"] == "9p"

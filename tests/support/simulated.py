@@ -52,7 +52,9 @@ class MemoryJournal:
     def append(self, record: Mapping[str, object], *, durable: bool) -> None:
         if self.full_from is not None and len(self.records) >= self.full_from:
             raise HostError("host.disk_full", "no space left")
-        self.records.append(json.loads(json.dumps(record)))
+        if self.is_closed:
+            raise HostError("host.permission", "the journal is closed")
+        self.records.append(json.loads(json.dumps(record, allow_nan=False)))
         self.durable.append(durable)
 
     def close(self) -> None:

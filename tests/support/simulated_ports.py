@@ -1,21 +1,23 @@
 """Every port of the supervisor without a process, a socket or a disk image: a whole task in one event loop.
 
 In: a FakeScript (what the guest does), faults by the name of a place, gates that hold a place until a test opens it.
-Out: Services, and `leftovers()`: what was started, opened or made and is still there. Never: real waiting.
+Out: Services, and `leftovers()`: what was started, opened or made and is still there. Never: real waiting, a promise
+that the real adapters do not keep: tests/contract runs the same assertions on these ports and on the real ones.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from pui.adapters.paths import AppPaths
+from pui.adapters.paths import SOCKET_PATH_LIMIT_BYTES, AppPaths
 from pui.adapters.task_files import TaskFolders
-from pui.domain.errors import CallerError, LaunchError, OutcomeUnknownError, PuiError
+from pui.domain.errors import CallerError, HostError, LaunchError, OutcomeUnknownError, PuiError
 from pui.domain.facts import AcceleratorVerdict, HostFacts, ShareVerdict
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.model_policy import DEMO_CHOICE, SecretText
@@ -48,11 +50,12 @@ NO_VIRTIOFS = replace(FACTS, shares=(ShareVerdict("virtiofs", False, "as told"),
 
 
 class SimProcess:
-    """A child that runs until `die`."""
+    """A child that runs until `die`; `log` is its log file."""
 
     def __init__(self, world: SimulatedPorts, name: str) -> None:
         self._world = world
         self.name = name
+        self.log = ""
         self.identity = ProcessIdentity(next(world.numbers), 7, f"/{name}")
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         world.processes[name] = self
@@ -70,12 +73,21 @@ class SimProcess:
         return await asyncio.shield(self._ended)
 
     async def stop(self, grace_s: float) -> int:
-        await self._world.pass_by(f"stop {self.name}")
-        self.die(-15)
+        return await self._end(-15)
+
+    async def _end(self, code: int) -> int:
+        """A cancelled end kills at once; nobody waits for the dead."""
+        try:
+            if self.exit_code is None:
+                await self._world.pass_by(f"stop {self.name}")
+        except asyncio.CancelledError:
+            self.die(-9)
+            raise
+        self.die(code)
         return await self.wait()
 
     def log_tail(self, limit_bytes: int = 4096) -> str:
-        return f"last words of {self.name}"
+        return self.log[-limit_bytes:]
 
 
 class SimMachine(SimProcess):
@@ -97,7 +109,7 @@ class SimMachine(SimProcess):
             channel.guest_closes()
 
     async def quit(self, grace_s: float) -> None:
-        await self.stop(grace_s)
+        await self._end(0)
 
 
 class SimChannel:
@@ -118,7 +130,10 @@ class SimChannel:
         self._incoming.put_nowait(b"")
 
     async def read(self) -> bytes:
-        return await self._incoming.get()
+        data = await self._incoming.get()
+        if not data:
+            self._incoming.put_nowait(b"")  # the end stays the end
+        return data
 
     async def write(self, data: bytes) -> None:
         if self._is_cut:
@@ -126,7 +141,8 @@ class SimChannel:
         self._world.guest_hears(self._port, data)
 
     async def close(self) -> None:
-        if self._world.channels.pop(self._port, None):
+        if self._world.channels.get(self._port) is self:
+            del self._world.channels[self._port]
             self.guest_closes()
 
 
@@ -173,6 +189,7 @@ class SimulatedPorts:
         self.channels: dict[str, SimChannel] = {}
         self.gateways: list[SimGateway] = []
         self.listeners: dict[int, str] = {}
+        self.sockets: set[Path] = set()
         self.locks: list[str] = []
         self.folder_facts: dict[str, tuple[int, int]] = {}
         self.guest = FakeGuest(self.script)
@@ -243,13 +260,16 @@ class SimulatedPorts:
                 if action.channel in self.channels:
                     self.channels[action.channel].deliver(action.data)
             elif isinstance(action, Reached):
-                self._reach(action.phase)
+                self.reach(action.phase)
             elif isinstance(action, PowerOff):
                 self.processes["qemu"].die(0)
 
-    def _reach(self, phase: str) -> None:
+    def reach(self, phase: str) -> None:
+        """Where the script lets the machine die or hang, if this is the place."""
         if phase == self.script.exit_in:
-            self.processes["qemu"].die(self.script.exit_code)
+            qemu = self.processes["qemu"]
+            qemu.log += self.script.stderr
+            qemu.die(-self.script.exit_signal or self.script.exit_code)
         self._is_hanging = self._is_hanging or phase in (self.script.hang_in, self.script.exit_in)
 
     # ports.PackStore, PackLock, HostProbe, DiskImages, Folders, ProcessTable
@@ -272,6 +292,8 @@ class SimulatedPorts:
         return self.facts
 
     async def create_overlay(self, pack: InstalledPack, overlay: Path) -> None:
+        if overlay.exists() or self.script.overlay_error:  # noqa: ASYNC240 - one look into a folder of the test
+            raise LaunchError("launch.overlay", f"{overlay} cannot be made", detail=self.script.overlay_error)
         overlay.write_bytes(b"QFI\xfb")  # noqa: ASYNC240 - the file is there before the tool has ended, as with qemu-img
         await self.pass_by("overlay")
 
@@ -299,9 +321,12 @@ class SimulatedPorts:
 
     def listen(self, directory: Path, name: str) -> SocketEndpoint:
         self._fail_at(f"listen {name}")
-        number = next(self.numbers)
+        path, number = directory / f"{name}.sock", next(self.numbers)
+        if len(os.fsencode(path)) > SOCKET_PATH_LIMIT_BYTES:
+            raise HostError("host.path_too_long", f"{path} is too long")
         self.listeners[number] = name
-        return SocketEndpoint(directory / f"{name}.sock", number)
+        self.sockets.add(path)
+        return SocketEndpoint(path, number)
 
     def unlisten(self, endpoint: SocketEndpoint) -> None:
         self.listeners.pop(endpoint.listener_fd, None)
@@ -309,7 +334,7 @@ class SimulatedPorts:
     async def connect(self, endpoint: SocketEndpoint, timeout_s: float) -> SimChannel:
         port = endpoint.path.stem
         await self.pass_by(f"connect {port}")
-        if "qemu" not in self.processes:
+        if endpoint.path not in self.sockets or "qemu" not in self.processes:
             raise LaunchError("launch.timeout", f"nobody listens on {port}")
         channel = SimChannel(self, port)
         if port in self.script.garbage_on:
@@ -331,7 +356,13 @@ class _Hypervisor:
 
     async def start(self, plan: LaunchPlan, *, qmp: SocketEndpoint, log_path: Path) -> SimMachine:
         await self.world.pass_by("qemu")
-        return SimMachine(self.world)
+        machine = SimMachine(self.world)
+        for phase in ("start", "qmp"):
+            if machine.exit_code is None:
+                self.world.reach(phase)
+        if machine.exit_code is not None:
+            raise LaunchError("launch.qemu_exit", f"QEMU ended with {machine.exit_code}", detail=machine.log_tail())
+        return machine
 
 
 @dataclass(frozen=True)
@@ -340,7 +371,11 @@ class _MountServers:
 
     async def start(self, pack: InstalledPack, share: ShareInput, log_path: Path) -> SimProcess:
         await self.world.pass_by("mount-server")
-        return SimProcess(self.world, f"virtiofsd-{share.tag}")
+        server = SimProcess(self.world, f"virtiofsd-{share.tag}")
+        if self.world.script.mount_server_error:
+            server.log = self.world.script.mount_server_error + "\n"
+            server.die(1)
+        return server
 
 
 def fault(code: str) -> PuiError:
