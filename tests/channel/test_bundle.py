@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import Root
 
 from pui.adapters.channel.bundle import BundleSource, bundle_trust, write_bundle
 from pui.adapters.channel.publish import Publisher
@@ -106,8 +107,22 @@ def test_nobody_is_trusted_by_a_bundle_itself(rig: ChannelRig) -> None:
         install(rig, path)
 
 
-def test_a_chain_that_the_trusted_root_did_not_begin(rig: ChannelRig) -> None:
-    forged = forge_root(rig, 2, signer_of(rig, "root-1"), stranger())
+def _taken_over(root: Root) -> None:
+    for keyid in list(root.roles["root"].keyids):
+        root.revoke_key(keyid, "root")
+    root.add_key(stranger().public_key, "root")
+    root.roles["root"].threshold = 1
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda rig: forge_root(rig, 2, signer_of(rig, "root-1"), stranger()), id="one-old-key"),
+        pytest.param(lambda rig: forge_root(rig, 2, stranger(), edit=_taken_over), id="signed-by-itself-only"),
+    ],
+)
+def test_a_chain_that_the_trusted_root_did_not_begin(rig: ChannelRig, forge: Callable[[ChannelRig], bytes]) -> None:
+    forged = forge(rig)
     rig.metadata("2.root.json").write_bytes(forged)
     with pytest.raises(PuiError, match=r"index\.untrusted"):
         bundled(rig)
@@ -163,6 +178,11 @@ def test_a_changed_bundle(rig: ChannelRig, change: Callable[[Members], Members],
     refused(rig, rewritten(bundled(rig), change), code)
 
 
+def test_a_new_root_is_kept_only_with_a_pack_that_it_vouches_for(rig: ChannelRig) -> None:
+    rig.publish(rotate_to=rig.new_keys("fresh", "timestamp"))
+    refused(rig, rewritten(bundled(rig), _swap_envelope), "pack.untrusted")
+
+
 def _link(found: Members) -> Members:
     link = tarfile.TarInfo("roots/1.root.json")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -190,7 +210,7 @@ def test_a_file_that_is_no_bundle(rig: ChannelRig, data: bytes) -> None:
     refused(rig, path, "pack.malformed")
 
 
-@pytest.mark.parametrize("tenths", range(10))
+@pytest.mark.parametrize("tenths", range(11))
 def test_a_bundle_that_is_cut(rig: ChannelRig, tenths: int) -> None:
     data = (path := bundled(rig)).read_bytes()
     path.write_bytes(data[: len(data.rstrip(b"\0")) * tenths // 10])
@@ -236,6 +256,19 @@ def test_a_root_needs_two_of_the_old_keys(rig: ChannelRig, tmp_path: Path) -> No
     with pytest.raises(PuiError, match=r"caller\.bad_request: a root needs 2"):
         rig.publish(rotate_to=fresh)
     assert not rig.metadata("2.root.json").exists()
+
+
+def test_keys_of_before_a_rotation_sign_nothing(rig: ChannelRig) -> None:
+    fresh = rig.new_keys("fresh")
+    rig.publish(rotate_to=fresh)
+    before = rig.metadata("timestamp.json").read_bytes()
+    for packs in ((), (2,)):
+        with pytest.raises(PuiError, match=r"caller\.bad_request: the keys at hand are not those that root 2 names"):
+            rig.publish(*packs)
+    with pytest.raises(PuiError, match=r"root 2 names for root"):
+        rig.publish(rotate_to=rig.new_keys("other"))
+    assert rig.metadata("timestamp.json").read_bytes() == before
+    assert not rig.metadata("3.root.json").exists()
 
 
 def test_keys_are_private_encrypted_and_never_replaced(tmp_path: Path) -> None:

@@ -151,6 +151,19 @@ def test_b14_without_a_strong_etag_it_begins_anew(place: Place, etag: str) -> No
     assert place.whole()
 
 
+def test_b14_the_rest_of_another_version(place: Place) -> None:
+    """If-Range ignored: a 206 whose ETag says that it is something else."""
+
+    def rest(talk: Talk) -> None:
+        data = OTHER[100_000:]
+        content_range = f"bytes 100000-{len(DATA) - 1}/{len(DATA)}"
+        talk.head(206, Content_Length=str(len(data)), ETag='"new"', Content_Range=content_range)
+        talk.wfile.write(data)
+
+    assert place.get(in_turn(cut(100_000), rest, honest)) == ["all", "bytes=100000-", "all"]
+    assert place.whole()
+
+
 def test_b14_a_server_that_lies_about_the_version(place: Place) -> None:
     """The same ETag, other bytes: only the hash can tell."""
     place.refused(in_turn(cut(100_000), lambda talk: serve(talk, OTHER, etag=_tag())), "fetch.checksum", kept=0)

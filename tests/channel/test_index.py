@@ -139,6 +139,14 @@ def test_b17_a_page_instead_of_the_next_root(rig: ChannelRig) -> None:
         refused(rig, address, "fetch.not_an_index")
 
 
+@pytest.mark.parametrize("kind", ["newest-linux-x86_64.json", "envelope.json"])
+def test_b17_a_page_instead_of_a_small_target(rig: ChannelRig, kind: str) -> None:
+    path = next((rig.folder / "targets").glob(f"*{kind}"))
+    rig.overrides[f"/targets/{path.name}"] = page
+    with rig.served() as (address, _):
+        refused(rig, address, "fetch.not_an_index")
+
+
 def test_b9_stolen_online_keys_bring_no_pack(rig: ChannelRig) -> None:
     forger = Forger(rig)
     forger.offer(9, STRANGER)

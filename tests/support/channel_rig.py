@@ -38,7 +38,8 @@ class ChannelRig:
         self.shop = PackShop(base / "computer")
         self.overrides: dict[str, Answer] = {}
         self.now = datetime.now(UTC)
-        make_keys(base / "keys", ALL_NAMES, None)
+        if not (base / "keys").exists():
+            make_keys(base / "keys", ALL_NAMES, None)
 
     def publish(self, *versions: int, rotate_to: SigningKeys | None = None, days: int | None = None) -> Published:
         """Packs of these versions; `days` makes everything expire so many days from now."""

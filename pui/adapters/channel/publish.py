@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from pui.adapters.channel.repository import Repository, meta_of
@@ -86,6 +87,8 @@ class Publisher:
             targets = self._targets(root, before, checked)
             snapshot = self._snapshot(targets)
             timestamp = self._timestamp(snapshot)
+            for delegated in (targets, snapshot, timestamp):
+                _require_signed(root.signed, delegated)
             for role in (targets, snapshot, root, timestamp):
                 repository.write(role)
         versions = {role.signed.type: role.signed.version for role in (root, targets, snapshot, timestamp)}
@@ -125,8 +128,8 @@ class Publisher:
         for signer in {signer.public_key.keyid: signer for signer in (*old, *new)}.values():
             root.sign(signer, append=True)
         if before is not None:
-            Metadata[Root].from_bytes(before).signed.verify_delegate("root", root.signed_bytes, root.signatures)
-        root.signed.verify_delegate("root", root.signed_bytes, root.signatures)
+            _require_signed(Metadata[Root].from_bytes(before).signed, root)
+        _require_signed(root.signed, root)
         return root
 
     def _signing_any(self) -> SigningKeys:
@@ -241,6 +244,19 @@ class Publisher:
         metadata.signed.expires = now + timedelta(days=self._lifetimes.days[metadata.signed.type])
         if metadata.signed.type in ("root", "timestamp"):
             metadata.signed.unrecognized_fields[ISSUED_FIELD] = render_time(now)
+
+
+def _require_signed(root: Root, role: Metadata[Any]) -> None:
+    """What no client would accept is not published. Raises CallerError caller.bad_request."""
+    kind = role.signed.type
+    try:
+        root.verify_delegate(kind, role.signed_bytes, role.signatures)
+    except UnsignedMetadataError as error:
+        raise CallerError(
+            "caller.bad_request",
+            f"the keys at hand are not those that root {root.version} names for {kind}",
+            hint="After a rotation, sign with the new keys.",
+        ) from error
 
 
 def _key_ids(root: bytes) -> set[str]:
