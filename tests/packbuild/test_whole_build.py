@@ -5,6 +5,8 @@ Takes the inputs from the person's own download cache, so that a built pack need
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +19,8 @@ import zstandard
 
 from pui.adapters.paths import app_paths
 from pui.domain import pack_layout
+from pui.domain.manifest import parse_manifest
+from pui.packbuild.rebuild import rebuild_pack
 from pui.packbuild.run import find_program
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -124,3 +128,10 @@ def test_a_probe_machine_boots_in_an_empty_root(empty_root: Path) -> None:
         "-serial", "stdio",
     )  # fmt: skip
     assert "pui-probe: ok" in output
+
+
+def test_the_packs_own_lock_gives_the_same_bytes_again(built: Path, empty_root: Path) -> None:
+    envelope = built.with_name(built.name.replace(".tar.zst", ".envelope.json"))
+    manifest = parse_manifest(base64.b64decode(json.loads(envelope.read_bytes())["payload"]))
+    lock = (empty_root / "some where/pack" / pack_layout.LOCK).read_bytes()
+    assert rebuild_pack(manifest, lock, app_paths().cache, lambda progress: None) == manifest
