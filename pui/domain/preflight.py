@@ -208,8 +208,8 @@ def _decide_share(facts: HostFacts) -> tuple[ShareKind | None, str, list[Finding
             return kind, verdict.reason, []
         reason = f"{kind} instead of {'; '.join(refused)}"
         hint = (
-            "Tasks run, with limits: listing many files is about four times slower, symbolic links of your folder cannot "
-            "be followed in the machine, and what the task marks as executable is not executable on this computer."
+            "Tasks run, with limits: listing many files is about four times slower, symbolic links of your folder "
+            "cannot be followed in the machine, and what a task marks as executable is not so on this computer."
         )
         return kind, reason, [Finding(SHARE_FINDING, "warning", f"Folders are shared by {reason}", hint)]
     reason = "; ".join(refused) or f"no way to share a folder is known for {facts.os}"
