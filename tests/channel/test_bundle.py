@@ -23,7 +23,7 @@ from pui.adapters.paths import own_dir
 from pui.domain.errors import PuiError
 from tests.support.channel_forger import forge_root, signer_of, stranger
 from tests.support.channel_rig import ChannelRig
-from tests.support.pack_simulator import PackSim, SimKey
+from tests.support.pack_simulator import PackSim, SimKey, honest_tar
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -232,6 +232,9 @@ def test_a_pack_that_the_publisher_does_not_trust_is_not_signed(rig: ChannelRig)
     path = PackSim(version=5, keys=(SimKey(9),)).build().write(rig.base / "stranger")
     with pytest.raises(PuiError, match=r"pack\.untrusted"):
         Publisher(rig.folder, rig.keys, rig.release).publish([path])
+    hostile = PackSim(version=5, tar=honest_tar({"evil": (b"x", 0o644)})).build().write(rig.base / "hostile")
+    with pytest.raises(PuiError, match=r"pack\.checksum"):  # its sum is the signed one, its content is not
+        Publisher(rig.folder, rig.keys, rig.release).publish([hostile])
     damaged = PackSim(version=5).build().write(rig.base / "damaged")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     with pytest.raises(PuiError, match=r"pack\."):

@@ -110,6 +110,7 @@ def test_a_pointer_comes_back_as_it_was() -> None:
 keys = st.sampled_from([KeyGroup((KEY.trusted(),)), KeyGroup((OTHER.trusted(), THIRD.trusted()))])
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 2**50), keys, st.integers(0, 10**8)), max_size=8))
 def test_the_floors_only_rise_while_the_keys_stay(steps: list[tuple[int, KeyGroup, int]]) -> None:
     state = ChannelState()
@@ -131,7 +132,7 @@ def test_the_floors_only_rise_while_the_keys_stay(steps: list[tuple[int, KeyGrou
         lambda x: json.dumps(x).encode()
     )
 )
-@settings(max_examples=200)
+@settings(max_examples=50)
 def test_no_bytes_surprise_a_reader(data: bytes) -> None:
     for reader in (release_keys, root_version, parse_state, lambda found: parse_newest(found, "linux-x86_64")):
         with pytest.raises(PuiError):
