@@ -153,7 +153,9 @@ TCG_X86_64 = (
     "-append",
     (
         "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests reboot=t i8042.noaux i8042.nokbd "
-        "init_on_alloc=0 mitigations=off pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
+        "init_on_alloc=0 mitigations=off "
+        "initcall_blacklist=jent_mod_init,init_encrypted,load_system_certificate_list,crypto_kdf108_init "
+        "pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
     ),
     "-chardev",
     "socket,id=qmp,fd=9,server=on,wait=off",
@@ -371,6 +373,7 @@ TCG_AARCH64 = (
     "-append",
     (
         "console=ttyAMA0 quiet loglevel=3 panic=-1 cryptomgr.notests init_on_alloc=0 mitigations=off "
+        "initcall_blacklist=jent_mod_init,init_encrypted,load_system_certificate_list,crypto_kdf108_init "
         "pui.mode=task pui.root=/dev/vda pui.rootfstype=ext4"
     ),
     "-chardev",
@@ -481,7 +484,9 @@ PROBE_TCG_X86_64 = (
     "/data/pack/kernel/initrd.img",
     "-append",
     "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests reboot=t i8042.noaux i8042.nokbd "
-    "init_on_alloc=0 mitigations=off pui.mode=probe",
+    "init_on_alloc=0 mitigations=off "
+    "initcall_blacklist=jent_mod_init,init_encrypted,load_system_certificate_list,crypto_kdf108_init "
+    "pui.mode=probe",
     "-chardev",
     "socket,id=qmp,fd=9,server=on,wait=off",
     "-mon",
