@@ -108,8 +108,9 @@ def test_new_release_keys_stop_old_packs_from_installing_and_not_from_running(ri
         rig.publish(rotate_to=rig.new_keys("fresh", "targets"))
         rig.check(address)
         assert rig.shop.store.active().manifest.pack_version == 1
-        with pytest.raises(PuiError, match=r"pack\.untrusted"):
-            rig.shop.installer().install(source, old.release_trust())
+        for trust in (old.release_trust(), load_trust(rig.shop.paths.trust_dir)):
+            with pytest.raises(PuiError, match=r"pack\.untrusted"):
+                rig.shop.installer().install(source, trust)
         assert rig.update(address).pack.manifest.pack_version == 1
     assert len(load_trust(rig.shop.paths.trust_dir).retired) == 1
 

@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from pui.adapters.channel.updater import ChannelUpdater
 from pui.adapters.packs.web import Web
 from pui.domain.errors import PuiError
-from tests.support.channel_rig import PATIENT, ChannelRig
-from tests.support.pack_server import pack_server
+from tests.support.channel_rig import PATIENT, QUICK, ChannelRig
+from tests.support.pack_server import Talk, pack_server
 from tests.support.pack_simulator import APP
 
 
@@ -79,6 +79,26 @@ def test_b18_certificates(
         except PuiError as error:
             found = error.code
     assert found == code
+
+
+def test_b7_a_drip_ends_also_behind_the_persons_own_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """httpx then makes the connections, so the floor is under the body alone."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def drip(talk: Talk) -> None:
+        talk.head(200, Content_Length="100000")
+        while not talk.stopping.wait(0.05):
+            talk.wfile.write(b"x")
+
+    web = Web(QUICK, trust_environment=True)
+    with (
+        pack_server({"/f": drip}) as (address, _),
+        pytest.raises(PuiError, match=r"fetch\.stalled"),
+        web.open(httpx.URL(f"{address}/f")) as response,
+    ):
+        for _chunk in web.chunks(response):
+            pass
 
 
 @pytest.mark.parametrize(
