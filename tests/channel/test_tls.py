@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from pui.adapters.channel.updater import ChannelUpdater
+from pui.adapters.packs.floor_rate import _authorities
 from pui.adapters.packs.web import Web
 from pui.domain.errors import PuiError
 from tests.support.channel_rig import PATIENT, QUICK, ChannelRig
@@ -70,6 +71,7 @@ def test_b18_certificates(
 ) -> None:
     certificate = Certificate(tmp_path, host, days)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    _authorities.cache_clear()
     found = ""
     with pack_server({"/f": lambda talk: talk.reply(200, b"here")}, certificate.server_context()) as (address, _):
         web = Web(PATIENT, trust_environment=choice)
