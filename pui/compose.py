@@ -21,7 +21,7 @@ from pui.adapters.host.linux import this_platform
 from pui.adapters.keystore import read_model_choice
 from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
-from pui.adapters.packs.store import InstalledPacks
+from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import ENV_ALLOW_TCG, AppPaths, app_paths, own_dir, private_dir
 from pui.adapters.process import LinuxProcessStarter
@@ -47,7 +47,7 @@ class App:
     """The composed app. `notes` are sentences for the person (a mended cache, the developer switch)."""
 
     paths: AppPaths
-    packs: InstalledPacks
+    packs: PackLife
     host: LinuxHostProbe
     files: TaskFolders
     services: Services
@@ -82,7 +82,7 @@ def _compose(paths: AppPaths, model: ModelChoice, allow_tcg: bool) -> App:
     platform, clock, transport = this_platform(), SystemClock(), UnixTransport()
     starter = LinuxProcessStarter()
     settings = ProbeSettings(version("pui"), allow_tcg, notes.append)
-    packs, files = InstalledPacks(paths, this_app()), TaskFolders(paths)
+    packs, files = PackLife(paths, this_app(), load_chart("pack"), clock), TaskFolders(paths)
     host = LinuxHostProbe(starter, transport, paths, platform, clock, settings)
     services = Services(
         packs=packs,
@@ -103,6 +103,7 @@ def _compose(paths: AppPaths, model: ModelChoice, allow_tcg: bool) -> App:
         random_bytes=secrets.token_bytes,
         machine_limit=_machine_limit(),
         tcg_is_allowed=allow_tcg,
+        pack_trial=packs,
     )
     supervisor = Supervisor(services, load_chart("task"), load_chart("agent"))
     _log_start(allow_tcg, model)

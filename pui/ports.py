@@ -175,6 +175,25 @@ class PackStore(Protocol):
         the files in pack_layout.ALWAYS_HASHED). Raises SetupError pack.missing, .corrupt, .untrusted, .incompatible."""
 
 
+class PackTrial(Protocol):
+    """What a boot says about the pack it was made with. A new pack is on trial until a machine has reached pi."""
+
+    def proven(self, pack_id: str) -> bool:
+        """A machine of the pack has reached pi's answer. False when nothing changed by it.
+
+        Raises SetupError("pack.in_use"), HostError.
+        """
+
+    def failed(self, pack_id: str, code: str, message: str) -> str | None:
+        """A boot failed by the pack's fault; a sentence about what was done, None when it was not on trial.
+
+        Raises SetupError("pack.in_use"), HostError.
+        """
+
+    def mark_unclean(self) -> None:
+        """Something died: every byte of the pack is to be hashed before the next launch. Raises HostError."""
+
+
 class DiskImages(Protocol):
     async def create_overlay(self, pack: InstalledPack, overlay: Path) -> None:
         """A fresh qcow2 at `overlay` with the pack's base image as backing file (explicit formats).

@@ -84,7 +84,8 @@ def _tell_accelerator(facts: HostFacts | None, verdict: PreflightVerdict) -> int
 
 def _tell(app: App, pack: InstalledPack | None, facts: HostFacts | None, verdict: PreflightVerdict) -> None:
     if pack is not None:
-        say(f"pack          {pack.pack_id} (signed by {pack.signed_by})")
+        on_trial = ", on trial" if app.packs.view().of(pack.pack_id).state == "trial" else ""
+        say(f"pack          {pack.pack_id} (signed by {pack.signed_by}{on_trial})")
     if facts is not None:
         for found in facts.accelerators:
             boot = f", booted in {found.boot_ms} ms" if found.boot_ms is not None else ""
@@ -94,6 +95,9 @@ def _tell(app: App, pack: InstalledPack | None, facts: HostFacts | None, verdict
         say(f"computer      {facts.cpu_count} CPUs, {facts.memory_available_mib} of {facts.memory_total_mib} MiB free")
     say(f"model         {app.model.label}")
     say(f"data          {app.paths.data}")
+    for failed in app.packs.view().packs.values():
+        if failed.state == "failed":
+            say(f"failed pack   {failed.pack_id}: {failed.reason_code} {failed.reason}".rstrip())
     for finding in verdict.findings:
         say(f"\n{_SIGNS[finding.severity]} {finding.code} ({finding.severity})\n  {finding.message}")
         say(f"  → {finding.hint}")
@@ -107,6 +111,7 @@ def _as_json(
     return {
         "ready": not verdict.setup_is_needed,
         "pack": pack.pack_id if pack else None,
+        "pack_state": app.packs.view().of(pack.pack_id).state if pack else None,
         "accelerator": verdict.accelerator,
         "accelerators": [{"name": a.name, "status": a.status, "reason": a.reason, "boot_ms": a.boot_ms} for a in found],
         "share": verdict.share,

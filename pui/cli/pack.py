@@ -15,13 +15,15 @@ from pui.adapters.packs.fetch import UrlSource
 from pui.adapters.packs.install import InstallResult, PackInstaller
 from pui.adapters.packs.keys import TrustFolder, load_trust, trust_development_key
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource, PackSource
-from pui.adapters.packs.store import InstalledPacks, PackListing
+from pui.adapters.packs.store import PackListing
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
 from pui.cli.pack_channel import add_channel_commands, install_bundle, is_bundle
+from pui.cli.pack_life import add_life_commands, after_install, disk_use, open_life, state_label, unhealthy
 from pui.cli.pack_provenance import add_provenance_commands, verify_rebuild
 from pui.domain.errors import CallerError, PuiError
+from pui.domain.pack_life import PackView
 from pui.domain.sbom import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ example:
 """
 _INSTALL = """\
 Reads the signed manifest first; then the archive is hashed, unpacked and written in one pass. Nothing changes unless
-every byte is the signed one. The pack that was active before is kept as the previous one.
+every byte is the signed one. The pack that was active before is kept as the previous one. Then a health boot shows
+whether a machine of the new pack reaches pi's answer; if not, tasks start from the previous pack again.
 
 example:
   pui pack install pui-runtime-linux-x86_64-3.tar.zst
@@ -98,6 +101,7 @@ def add_parser(commands: Commands) -> None:
     for part in (verify, listing, remove):
         part.add_argument("--json", action="store_true", help="print one JSON object")
     add_channel_commands(parts, _command, _Installation())
+    add_life_commands(parts, _command)
 
 
 def _add_build(parts: Commands) -> None:
@@ -122,6 +126,11 @@ def _add_install(parts: Commands) -> None:
     )
     install.add_argument(
         "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
+    )
+    install.add_argument(
+        "--no-health-boot",
+        action="store_true",
+        help="leave the pack on trial: the first task that reaches pi proves it",
     )
     install.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -191,7 +200,8 @@ def _build(arguments: argparse.Namespace) -> int:
     note(f"signed by the {key.label}, which is now in {paths.trust_dir}")
     if arguments.install:
         trust = load_trust(paths.trust_dir)
-        _say_installed(_install_from(paths, FileSource(built.archive), trust, quiet=False, allow_older=False))
+        result = _install_from(paths, FileSource(built.archive), trust, quiet=False, allow_older=False)
+        _say_installed(result, after_install(paths, result.pack.pack_id, boot=True, quiet=False))
     return 0
 
 
@@ -224,10 +234,13 @@ class _Installation:
 
 
 def _report(arguments: argparse.Namespace, result: InstallResult) -> int:
+    boot = not arguments.no_health_boot
+    pack = after_install(app_paths(), result.pack.pack_id, boot=boot, quiet=arguments.json)
     if arguments.json:
-        print_json({"installed": result.pack.pack_id, "was_there": result.was_there, "removed": list(result.removed)})
-    else:
-        _say_installed(result)
+        value: dict[str, object] = {"installed": pack.pack_id, "was_there": result.was_there, "state": pack.state}
+        print_json(value | {"reason": pack.reason_code, "removed": list(result.removed)})
+        return 1 if pack.state == "failed" else 0
+    _say_installed(result, pack)
     return 0
 
 
@@ -240,19 +253,23 @@ def _source(text: str, *, trust_environment: bool) -> PackSource:
 def _install_from(
     paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
 ) -> InstallResult:
-    installer = PackInstaller(paths, this_app())
+    installer = open_life(paths)
     with ByteProgress("installing", quiet=quiet) as progress:
         return installer.install(source, trust, progress=progress.update, allow_older=allow_older)
 
 
-def _say_installed(result: InstallResult) -> None:
+def _say_installed(result: InstallResult, pack: PackView) -> None:
+    """Raises SetupError pack.unhealthy when the trial of the pack has failed."""
     for name in result.cleaned:
         note(f"removed what an interrupted install had left: {name}")
     for name in result.removed:
         note(f"removed the pack before the previous one: {name}")
     for text in result.trouble:
         note(text)
-    what = "was installed already, now active" if result.was_there else "installed and active"
+    if pack.state == "failed":
+        raise unhealthy(pack)
+    now = "on trial" if pack.state == "trial" else "active"
+    what = f"was installed already, now {now}" if result.was_there else f"installed and {now}"
     say(f"{result.pack.pack_id} {what}, signed by {result.pack.signed_by}")
 
 
@@ -266,7 +283,7 @@ def _verify(arguments: argparse.Namespace) -> int:
             verified = installer.check(_source(what, trust_environment=False), trust, progress=progress.update)
         pack_id, files, signed_by = verified.pack_id, verified.manifest.files, verified.signed_by
     else:
-        pack = InstalledPacks(paths, this_app()).verify(what)
+        pack = open_life(paths).verify(what)
         pack_id, files, signed_by = pack.pack_id, pack.manifest.files, pack.signed_by
     if arguments.json:
         print_json({"pack_id": pack_id, "files": len(files), "signed_by": signed_by, "sound": True})
@@ -277,16 +294,20 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     paths = app_paths()
-    store = InstalledPacks(paths, this_app())
-    for name in store.clean():
-        note(f"removed what an interrupted install had left: {name}")
-    packs, trust = store.list(), load_trust(paths.trust_dir)
+    life = open_life(paths)
+    for sentence in life.recover():
+        note(sentence)
+    packs, trust, view = life.store.list(), load_trust(paths.trust_dir), life.view()
     if arguments.json:
         keys = [{"keyid": key.keyid, "label": key.label, "revoked": key.revoked} for key in trust.keys]
-        print_json({"packs": [_listing_value(pack) for pack in packs], "keys": keys, "key_faults": list(trust.faults)})
+        values = [_listing_value(pack, view.of(pack.pack_id)) for pack in packs]
+        value = {"packs": values, "keys": keys, "key_faults": list(trust.faults)}
+        print_json(value | {"disk_use_bytes": life.store.disk_use_bytes()})
         return 0
     for pack in packs:
-        say(_listing_line(pack))
+        say(_listing_line(pack, view.of(pack.pack_id)))
+    if packs:
+        say(disk_use(life))
     if not packs:
         say("no runtime pack is installed")
     say(f"trusted keys in {paths.trust_dir}:")
@@ -297,8 +318,9 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _listing_value(pack: PackListing) -> dict[str, object]:
+def _listing_value(pack: PackListing, life: PackView) -> dict[str, object]:
     value: dict[str, object] = {"pack_id": pack.pack_id, "slot": pack.slot, "signed_by": pack.signed_by}
+    value |= {"state": life.state, "reason": {"code": life.reason_code, "message": life.reason}}
     if pack.manifest is not None:
         value |= {
             "version": pack.manifest.pack_version,
@@ -312,16 +334,17 @@ def _listing_value(pack: PackListing) -> dict[str, object]:
     return value
 
 
-def _listing_line(pack: PackListing) -> str:
-    slot = pack.slot or "kept"
+def _listing_line(pack: PackListing, life: PackView) -> str:
+    state = state_label(life.state)
     if pack.manifest is None:
-        return f"{slot:9} {pack.pack_id}  {pack.problem}"
+        return f"{state:9} {pack.pack_id}  {pack.problem}"
     size_mib = pack.manifest.total_size_bytes / 2**20
-    return f"{slot:9} {pack.pack_id}  {size_mib:.0f} MiB  {pack.manifest.created}  signed by {pack.signed_by}"
+    line = f"{state:9} {pack.pack_id}  {size_mib:.0f} MiB  {pack.manifest.created}  signed by {pack.signed_by}"
+    return f"{line}\n          {life.reason_code} {life.reason}" if life.state in ("failed", "corrupt") else line
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    InstalledPacks(app_paths(), this_app()).remove(arguments.pack_id, force=arguments.force)
+    open_life(app_paths()).remove(arguments.pack_id, force=arguments.force)
     if arguments.json:
         print_json({"removed": arguments.pack_id})
     else:

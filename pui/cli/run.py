@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pui.adapters.folder_scan import scan_folder
+from pui.cli.output import note
 from pui.cli.run_view import JsonView, RunView, TextView
 from pui.compose import App, composed_app
 from pui.domain.errors import CallerError
@@ -82,7 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
     for report in app.supervisor.recover():
         view.recovered(report)
-    await asyncio.to_thread(app.packs.clean)
+    for sentence in await asyncio.to_thread(app.packs.recover):
+        note(sentence)
     task_id = app.supervisor.create(spec)
     live = app.supervisor.live(task_id)
     view.begin(task_id, live.journal.view, app)

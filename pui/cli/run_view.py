@@ -233,6 +233,8 @@ class TextView:
         for finding in findings if isinstance(findings, list) else []:
             if isinstance(finding, dict):
                 self._finding(finding)
+        if facts.get("pack_trial"):
+            self._note(str(facts["pack_trial"]))
         if facts.get("accelerator"):
             self._note(f"machine  {facts['accelerator']}; folders by {facts.get('share')}: {facts.get('share_reason')}")
 

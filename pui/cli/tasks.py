@@ -140,8 +140,8 @@ def _clean(arguments: argparse.Namespace) -> int:
     with composed_app() as app:
         for report in app.supervisor.recover():
             say(f"{report.task_id}: was in {report.was_in}; " + ("; ".join(report.did) or "nothing was left"))
-        for sentence in app.packs.clean():
-            say(f"removed {sentence}")
+        for sentence in app.packs.recover():
+            say(sentence)
         wanted = app.files.task_ids() if arguments.all else arguments.task
         for task_id in wanted:
             _remove(app.files, _known(app.files, task_id), keep_running=arguments.all)

@@ -78,11 +78,49 @@ def check_tree(
     return TreeVerdict(tuple(faults), frozenset(unproven))
 
 
-def _extra_faults(wanted: Iterable[str], found: Mapping[str, Found]) -> list[str]:
+@dataclass(frozen=True)
+class RepairPlan:
+    """`broken`: files to write anew, by path. `extra`: entries to remove. `folders`: those whose mode is to be set."""
+
+    broken: frozenset[str]
+    extra: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def plan_repair(manifest: Manifest, found: Mapping[str, Found], owner: int) -> RepairPlan:
+    """What a look without hashing says has to be mended; a file that looks right may still hold other bytes."""
+    wanted = {file.path: file for file in manifest.files}
+    folders = _folders_of(wanted)
+    kept = folders.union(wanted, (ENVELOPE, RECORDED_STATS))
+    extra = {path for path in found if path not in kept}
+    extra |= {path for path in folders if path in found and found[path].kind is not Kind.FOLDER}
+    extra |= {path for path in wanted if path in found and found[path].kind is not Kind.FILE}
+    extra |= {path for path in (ENVELOPE, RECORDED_STATS) if path in found and not _is_own_file(found[path], owner)}
+    sound = {path for path, file in wanted.items() if _looks_right(found.get(path), file.size_bytes, file.mode, owner)}
+    lax = (path for path in folders if path in found and found[path].mode & WRITABLE_BY_OTHERS)
+    return RepairPlan(frozenset(set(wanted) - sound), tuple(sorted(extra)), tuple(sorted(set(lax) - extra)))
+
+
+def _looks_right(entry: Found | None, size_bytes: int, mode: int, owner: int) -> bool:
+    if entry is None:
+        return False
+    return (entry.kind, entry.size_bytes, entry.mode, entry.owner) == (Kind.FILE, size_bytes, mode, owner)
+
+
+def _is_own_file(entry: Found, owner: int) -> bool:
+    return entry.kind is Kind.FILE and entry.owner == owner and not entry.mode & WRITABLE_BY_OTHERS
+
+
+def _folders_of(wanted: Iterable[str]) -> set[str]:
     folders = {"", RESERVED_FOLDER}
     for path in wanted:
         parts = path.split("/")
         folders |= {"/".join(parts[:count]) for count in range(1, len(parts))}
+    return folders
+
+
+def _extra_faults(wanted: Iterable[str], found: Mapping[str, Found]) -> list[str]:
+    folders = _folders_of(wanted)
     allowed = folders.union(wanted, (ENVELOPE, RECORDED_STATS))
     faults = [f"{path!r} was added" for path in found if path not in allowed]
     return faults + [f"{path!r} is not a folder" for path in folders & found.keys() if found[path].kind != Kind.FOLDER]

@@ -17,6 +17,7 @@ from pui.domain.task import TaskSpec
 from pui.ports import ChosenFolder, InstalledPack
 from pui.supervisor.guest_work import GuestWork
 from pui.supervisor.machine_work import MachineWork
+from pui.supervisor.pack_health import note_proven
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import Activity
 from pui.supervisor.services import Services
@@ -41,7 +42,10 @@ class TaskActivities:
         resources: ResourceStack,
         session: Session,
         check_folders: FolderCheck,
+        *,
+        only_boot: bool = False,
     ) -> None:
+        self._only_boot = only_boot
         self._spec = spec
         self._services = services
         self._journal = journal
@@ -57,8 +61,8 @@ class TaskActivities:
             "run_preflight": self.run_preflight,
             "prepare_overlay": self._machine.prepare_overlay,
             "launch_qemu": self._machine.launch_qemu,
-            "await_hello": self._guest.await_hello,
-            "serve_channel": self._guest.serve_channel,
+            "await_hello": self.await_hello,
+            "serve_channel": self.end_at_once if self._only_boot else self._guest.serve_channel,
             "release_resources": self.release_resources,
         }
 
@@ -75,6 +79,16 @@ class TaskActivities:
         told = _tell(pack, facts, verdict)
         self._journal.write("fact", cause, {"facts": told})
         return {"setup_is_needed": verdict.setup_is_needed, "timeout_scale": verdict.timeout_scale}
+
+    async def await_hello(self, cause: int) -> Facts:
+        """See GuestWork; a machine that has reached pi's answer proves its pack."""
+        facts = await self._guest.await_hello(cause)
+        await note_proven(self._services, self._journal, self._machine.ground.pack.pack_id, cause)
+        return facts
+
+    async def end_at_once(self, cause: int) -> Facts:
+        """A health boot is over once pi has answered: no prompt is sent."""
+        return {}
 
     async def release_resources(self, cause: int) -> Facts:
         """Everything in reverse order. Raises the first failure after all were tried."""

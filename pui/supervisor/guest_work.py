@@ -15,7 +15,7 @@ from pui.domain.events import JsonValue
 from pui.domain.guest_config import GuestMount, GuestSetup, plan_guest_config
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
-from pui.domain.task import TaskSpec, guest_paths, mount_tag
+from pui.domain.task import WORKSPACE, TaskSpec, guest_paths, mount_tag
 from pui.ports import ByteChannel
 from pui.supervisor.guest_control import GuestControl
 from pui.supervisor.machine_work import MachineWork
@@ -106,7 +106,7 @@ class GuestWork:
             clock_ns=self._services.clock.now_ns(),
             entropy=self._services.random_bytes(32),
             mounts=mounts,
-            working_dir=paths[0],
+            working_dir=paths[0] if paths else WORKSPACE,
             model=self._services.model,
             token=self._token,
         )

@@ -7,7 +7,7 @@ Never: a process named by its pid alone, a task that another running app owns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pui.domain.errors import CODES, PuiError
@@ -66,10 +66,18 @@ def needs_recovery(task: StoredTask, table: ProcessTable) -> bool:
     return not is_owned_by_running_app(task.view, table)
 
 
-def recover_all(files: TaskFiles, table: ProcessTable, clock: Clock) -> list[RecoveryReport]:
-    """Recover every task that needs it. A second run right after finds nothing to do."""
+def recover_all(
+    files: TaskFiles, table: ProcessTable, clock: Clock, on_unclean: Callable[[], None] | None = None
+) -> list[RecoveryReport]:
+    """Recover every task that needs it. A second run right after finds nothing to do.
+
+    `on_unclean` is called before the first one is touched, so that a second crash cannot lose the news.
+    """
     stored = [load_task(files, task_id) for task_id in files.task_ids()]
-    return [_recover(task, files, table, clock) for task in stored if needs_recovery(task, table)]
+    left = [task for task in stored if needs_recovery(task, table)]
+    if left and on_unclean is not None:
+        on_unclean()
+    return [_recover(task, files, table, clock) for task in left]
 
 
 def _recover(task: StoredTask, files: TaskFiles, table: ProcessTable, clock: Clock) -> RecoveryReport:

@@ -20,6 +20,7 @@ from pui.ports import (
     MountServers,
     PackLock,
     PackStore,
+    PackTrial,
     ProcessIdentity,
     ProcessTable,
     TaskFiles,
@@ -31,6 +32,7 @@ from pui.ports import (
 class Services:
     """`machine_limit` is the number of machines at one time; `new_gateway` takes the task's token.
 
+    `pack_trial` is told how boots end, None where packs are no part of the matter.
     `random_bytes` returns that many fresh bytes for tokens and the guest's entropy.
     """
 
@@ -52,3 +54,4 @@ class Services:
     random_bytes: Callable[[int], bytes]
     machine_limit: int
     tcg_is_allowed: bool
+    pack_trial: PackTrial | None = None

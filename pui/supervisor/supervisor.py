@@ -22,6 +22,7 @@ from pui.domain.statechart import Chart
 from pui.domain.task import TaskSpec, spec_to_json
 from pui.ports import BusyFolder, ChosenFolder
 from pui.supervisor.activities import FolderCheck, TaskActivities
+from pui.supervisor.pack_health import judge_boot
 from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
@@ -55,10 +56,13 @@ class Supervisor:
 
     def recover(self) -> list[RecoveryReport]:
         """End what earlier apps have left; to be called once at the start."""
-        return recover_all(self._services.files, self._services.process_table, self._services.clock)
+        services, trial = self._services, self._services.pack_trial
+        on_unclean = None if trial is None else trial.mark_unclean
+        return recover_all(services.files, services.process_table, services.clock, on_unclean)
 
-    def create(self, spec: TaskSpec) -> str:
+    def create(self, spec: TaskSpec, *, only_boot: bool = False) -> str:
         """Write a task down and start its machine in `created`; returns the task id. `trigger(id, "start")` goes on.
+        With `only_boot` the task ends when pi has answered; its prompt is never sent.
 
         Raises CallerError("mount.refused"), HostError("host.busy"): nothing is written then.
         """
@@ -69,7 +73,7 @@ class Supervisor:
         self._services.files.create(task_id)
         journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
         journal.write("created", None, self._created_fields(task_id, spec, folders))
-        self._tasks[task_id] = self._start(task_id, spec, journal, folders)
+        self._tasks[task_id] = self._start(task_id, spec, journal, folders, only_boot=only_boot)
         return task_id
 
     def trigger(self, task_id: str, trigger: str) -> None:
@@ -79,6 +83,10 @@ class Supervisor:
     def live(self, task_id: str) -> LiveTask:
         """The live task. Raises CallerError("caller.bad_request")."""
         return self._live(task_id)
+
+    def journal_of(self, task_id: str) -> TaskJournal:
+        """The journal of a live task. Raises CallerError("caller.bad_request")."""
+        return self._live(task_id).journal
 
     def view(self, task_id: str) -> TaskView:
         """What the journal of a live or stored task adds up to."""
@@ -126,11 +134,20 @@ class Supervisor:
         }
         return {"task_id": task_id, "spec": spec_to_json(spec), "folders": [_tell(f) for f in folders], "app": owner}
 
-    def _start(self, task_id: str, spec: TaskSpec, journal: TaskJournal, folders: tuple[ChosenFolder, ...]) -> LiveTask:
+    def _start(
+        self,
+        task_id: str,
+        spec: TaskSpec,
+        journal: TaskJournal,
+        folders: tuple[ChosenFolder, ...],
+        *,
+        only_boot: bool,
+    ) -> LiveTask:
         resources = ResourceStack(journal)
         session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
+        check = self._folder_check(task_id, spec, folders)
         activities = TaskActivities(
-            task_id, spec, self._services, journal, resources, session, self._folder_check(task_id, spec, folders)
+            task_id, spec, self._services, journal, resources, session, check, only_boot=only_boot
         )
         machine = ChartMachine(self._task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
@@ -150,11 +167,11 @@ class Supervisor:
 
         return check
 
-    @staticmethod
-    async def _run(task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
+    async def _run(self, task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
         structlog.contextvars.bind_contextvars(task_id=task_id, state="created")
         try:
             await runner.run()
+            await judge_boot(self._services, journal)
         finally:
             session.close()
             journal.close()

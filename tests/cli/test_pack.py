@@ -34,18 +34,55 @@ def test_from_file_to_removal(archive: str, capsys: pytest.CaptureFixture[str]) 
 
     assert run("verify", archive) == 0
     assert "is sound: 5 files as signed by my key" in capsys.readouterr().out
-    assert run("install", archive) == 0
+    assert run("install", archive, "--no-health-boot") == 0
     shown = capsys.readouterr()
-    assert f"{pack_id} installed and active, signed by my key" in shown.out
+    assert f"{pack_id} installed and on trial, signed by my key" in shown.out
     assert "installing 100 %" in shown.err
     assert run("list") == 0
-    assert f"active    {pack_id}" in capsys.readouterr().out
+    assert f"on trial  {pack_id}" in capsys.readouterr().out
     assert run("verify") == 0
     assert run("remove", pack_id) == 1
     assert "hint Insist with" in capsys.readouterr().err
     assert run("remove", pack_id, "--force") == 0
     assert run("verify") == 1
     assert "error pack.missing" in capsys.readouterr().err
+
+
+def test_the_life_of_packs(archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = PackSim().build().pack_id
+    newer = PackSim(version=2).build()
+    assert run("clean") == 1
+    assert "pack.missing" in capsys.readouterr().err
+    assert run("install", archive, "--no-health-boot") == 0
+    assert run("install", str(newer.write(tmp_path / "newer")), "--no-health-boot") == 0
+    assert run("floor") == 0
+    assert "the security floor is 2" in capsys.readouterr().out
+    assert run("rollback") == 1
+    words = capsys.readouterr().err.split("--insist '")[1].split("'")[0]
+    assert run("rollback", "--insist", words) == 0
+    assert f"tasks start from {one} again; {newer.pack_id} is: failed its trial" in capsys.readouterr().out
+    assert run("list") == 0
+    shown = capsys.readouterr().out
+    assert f"on trial  {one}" in shown
+    assert "rolled back by hand: run pack 1 although it has known holes" in shown
+    assert "MiB in use by packs" in shown
+    assert run("clean") == 0
+    assert f"removed {newer.pack_id}" in capsys.readouterr().out
+
+
+def test_repair_from_the_command_line(archive: str, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("install", archive, "--no-health-boot") == 0
+    root = data_dir / "runtime/packs" / PackSim().build().pack_id
+    (root / "kernel/vmlinux").write_bytes(b"bad")
+    (root / "evil").write_text("x")
+    assert run("verify") == 1
+    assert "pui pack repair FILE" in capsys.readouterr().err
+    assert run("list") == 0
+    assert "damaged" in capsys.readouterr().out
+    assert run("repair", archive) == 0
+    shown = capsys.readouterr().out
+    assert "wrote kernel/vmlinux anew\nremoved evil\n" in shown
+    assert run("verify") == 0
 
 
 def test_json(archive: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +95,8 @@ def test_json(archive: str, capsys: pytest.CaptureFixture[str]) -> None:
         return code, value
 
     pack_id = PackSim().build().pack_id
-    assert asked("install", archive) == (0, {"installed": pack_id, "removed": [], "was_there": False})
+    installed = {"installed": pack_id, "reason": "", "removed": [], "state": "trial", "was_there": False}
+    assert asked("install", archive, "--no-health-boot") == (0, installed)
     assert asked("verify") == (0, {"files": 5, "pack_id": pack_id, "signed_by": "my key", "sound": True})
     code, listing = asked("list")
     assert code == 0
@@ -80,13 +118,16 @@ def test_a_refused_pack_says_why(data_dir: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_an_older_pack_needs_insistence(archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("install", str(PackSim(version=2).build().write(tmp_path / "newer"))) == 0
+    newer = str(PackSim(version=2).build().write(tmp_path / "newer"))
+    assert run("install", newer, "--no-health-boot") == 0
     assert run("install", archive) == 1
     assert "--allow-older" in capsys.readouterr().err
-    assert run("install", archive, "--allow-older") == 0
+    assert run("install", archive, "--allow-older", "--no-health-boot") == 0
 
 
-@pytest.mark.parametrize("part", ["build", "install", "verify", "list", "remove"])
+@pytest.mark.parametrize(
+    "part", ["build", "install", "verify", "list", "remove", "try", "repair", "rollback", "clean", "floor"]
+)
 def test_help_teaches_by_an_example(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(part, "--help")

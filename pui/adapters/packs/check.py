@@ -92,6 +92,11 @@ def wrong_sums(root: Path, files: Iterable[ManifestFile]) -> tuple[str, ...]:
         return tuple(fault for fault in pool.map(lambda file: _sum_fault(root, file), ordered) if fault is not None)
 
 
+def has_wrong_sum(root: Path, file: ManifestFile) -> bool:
+    """The file's SHA-256 is not the manifest's, or it cannot be read."""
+    return _sum_fault(root, file) is not None
+
+
 def scan_tree(root: Path) -> Mapping[str, Found]:
     """Every entry below `root` by relative path, and "" for itself; no link is followed. Raises OSError."""
     found: dict[str, Found] = {}

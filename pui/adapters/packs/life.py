@@ -20,6 +20,7 @@ from pui.adapters.packs.install import LOCK_WAIT_S, InstallResult, InstallWitnes
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.pack_journal import append_record, read_records, set_aside
+from pui.adapters.packs.repair import PackRepair, RepairResult
 from pui.adapters.packs.slots import is_pack_id, read_floors, read_slot, write_floors, write_slots
 from pui.adapters.packs.source import PackSource
 from pui.adapters.packs.store import InstalledPacks
@@ -128,6 +129,22 @@ class PackLife:
         witness = _Witness(self)
         installer = PackInstaller(self._paths, self._app, ops=self._ops, lock_wait_s=self._lock_wait_s, witness=witness)
         return installer.install(source, trust, progress=progress, allow_older=allow_older)
+
+    def repair(self, source: PackSource, trust: TrustFolder, *, progress: Progress | None = None) -> RepairResult:
+        """Writes anew only what is broken of the installed pack that `source` is. It is on trial again afterwards.
+
+        Raises SetupError pack.missing (it is not installed), pack.in_use, pack.*; DownloadError; HostError.
+        """
+        verified = trust.verify(source.read_envelope())
+        with self.locked(self._lock_wait_s):
+            clean_staging(self._ops, self._paths)
+            self.catch_up_locked()
+            work = PackRepair(self._paths, self._ops, verified)
+            result = work.mend(source, progress)
+            self.store.check(verified.pack_id, full=True)
+            self.store.renew_record(verified.pack_id)
+            self.note_checked(verified.pack_id)
+        return result
 
     def proven(self, pack_id: str) -> bool:
         """A machine of the pack has reached pi's answer: its trial is over, and one that had failed is active again.
