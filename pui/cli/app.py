@@ -7,6 +7,7 @@ Never: a traceback for an expected failure.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,6 +17,7 @@ import pui.cli.doctor
 import pui.cli.pack
 import pui.cli.run
 import pui.cli.tasks
+from pui.adapters.paths import ENV_DATA_DIR
 from pui.cli.output import print_error
 from pui.domain.errors import PuiError
 
@@ -40,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"pui {version('pui')}")
+    top.add_argument("--data-dir", metavar="DIR", help=f"where pui keeps packs, keys and tasks (sets {ENV_DATA_DIR})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for module in (pui.cli.run, pui.cli.doctor, pui.cli.pack, pui.cli.tasks, pui.cli.chart):
         module.add_parser(commands)
@@ -53,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.command is None:
         top.print_help()
         return WRONG_USAGE
+    if chosen.data_dir is not None:
+        os.environ[ENV_DATA_DIR] = chosen.data_dir
     try:
         return int(chosen.handler(chosen))
     except PuiError as fault:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pui.adapters.packs.keys import add_trusted_key, load_trust, trust_development_key
 from pui.adapters.paths import app_paths
-from pui.cli import pack
+from pui.cli import app, pack
 from pui.domain.errors import PuiError
 from tests.support.pack_simulator import KEY, PackSim
 
@@ -83,6 +83,12 @@ def test_repair_from_the_command_line(archive: str, data_dir: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert "wrote kernel/vmlinux anew\nremoved evil\n" in shown
     assert run("verify") == 0
+
+
+def test_another_data_folder(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    assert app.run(["--data-dir", str(other), "pack", "list"]) == 0
+    assert f"trusted keys in {other}/trust" in capsys.readouterr().out
 
 
 def test_json(archive: str, capsys: pytest.CaptureFixture[str]) -> None:
