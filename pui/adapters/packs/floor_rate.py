@@ -28,9 +28,7 @@ class FloorRateTransport(httpx.BaseTransport):
 
     def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
         backend = _FloorBackend(floor_bytes_per_s, window_s)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=_authorities(), network_backend=backend
-        )
+        self._pool = httpcore.ConnectionPool(ssl_context=_authorities(), network_backend=backend)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(
