@@ -40,14 +40,20 @@ def resolve_lock(
         inputs += [
             resolve_npm(cache, registry, name, version, part) for name, (version, part) in recipe.NPM_PACKAGES.items()
         ]
-        inputs += [
-            resolve_npm(cache, registry, arch.npm_node, recipe.NPM_NODE_VERSION, f"node@{name}")
-            for name, arch in ARCHES.items()
-        ]
+        inputs += _resolve_node(cache, registry)
     if "pypi" in wanted:
         inputs.append(resolve_wheel(cache, report))
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Lock(created, tuple(sorted(inputs)))
+
+
+def _resolve_node(cache: DownloadCache, registry: str) -> list[LockedInput]:
+    """The newest version for the first processor, and the same one for the others."""
+    version, found = recipe.NPM_NODE_VERSION, []
+    for name, arch in ARCHES.items():
+        found.append(resolve_npm(cache, registry, arch.npm_node, version, f"node@{name}"))
+        version = found[0].version
+    return found
 
 
 def _resolve_debian() -> list[LockedInput]:

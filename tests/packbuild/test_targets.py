@@ -72,6 +72,13 @@ def test_the_one_lock_has_every_part_of_the_platform(target: object) -> None:
     assert parse_lock(render_lock(lock)).narrowed(row.lock_suffixes) == lock
 
 
+def test_every_platform_has_the_same_pi_and_node() -> None:
+    locks = [LOCK.narrowed(target.lock_suffixes) for target in buildable()]
+    nodes = {lock.one(target.arch.npm_node).version for lock, target in zip(locks, buildable(), strict=True)}
+    assert len(nodes) == 1
+    assert len({lock.of_part("pi") for lock in locks}) == 1
+
+
 def test_narrowing_drops_what_belongs_to_others() -> None:
     here = LockedInput("debian", "a", "1", "p/a_1_arm64.deb", 1, "a" * 64, ("rootfs@aarch64", "tools"))
     there = LockedInput("debian", "a", "1", "p/a_1_amd64.deb", 1, "b" * 64, ("rootfs@x86_64",))
