@@ -119,7 +119,7 @@ def _overlay_args(pack: Path, folder: Path) -> tuple[str, ...]:
 
 def _qemu_args(pack: Path, folder: Path, share: Path, append: str) -> list[str]:
     args = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "q35", "-accel", "tcg"]
-    args += ["-cpu", "max", "-smp", "2", "-m", "512", "-L", str(pack / pack_layout.FIRMWARE_DIR)]
+    args += ["-cpu", "max", "-smp", "1", "-m", "512", "-L", str(pack / pack_layout.FIRMWARE_DIR)]
     args += ["-kernel", str(pack / pack_layout.KERNEL), "-initrd", str(pack / pack_layout.INITRD)]
     args += ["-append", f"console=ttyS0 quiet loglevel=3 reboot=t panic=-1 cryptomgr.notests {append}"]
     args += [

@@ -36,6 +36,10 @@ READY_WITHIN_S = 280.0
 """Longer than any limit of the chart under emulation, so that the task's own outcome is what a test sees."""
 _KEY_VARIABLES = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PUI_MODEL", "PUI_MODEL_BASE_URL", "PUI_API_KEY_FILE")
 
+CPU_COUNT = 1
+"""Under emulation QEMU 10.0 with two processors dies or stalls in about one boot of a hundred (iotlb_to_section, its
+multi-threaded TCG; docs/performance.md). A suite of fifty boots needs better; `pui run` keeps two."""
+
 
 @dataclass(frozen=True)
 class RealApp:
@@ -144,7 +148,7 @@ def begin(services: Services, folders: Mapping[Path, bool], prompt: str) -> Runn
     """A started task; `folders` maps a folder to whether it is read-only."""
     supervisor = supervisor_of(services)
     mounts = tuple(MountRequest(folder, read_only) for folder, read_only in folders.items())
-    task_id = supervisor.create(TaskSpec(prompt, mounts))
+    task_id = supervisor.create(TaskSpec(prompt, mounts, cpu_count=CPU_COUNT))
     supervisor.trigger(task_id, "start")
     return RunningTask(supervisor, services, supervisor.live(task_id))
 

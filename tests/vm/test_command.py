@@ -22,7 +22,7 @@ import pytest
 from pui.domain.demo_model import demo_response
 from tests.support.app_process import ROOT, processes_of
 from tests.support.playbook import files_below
-from tests.support.real_machine import RealApp, json_lines
+from tests.support.real_machine import CPU_COUNT, RealApp, json_lines
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.vm
@@ -32,14 +32,14 @@ KEY = "canary-7f3a9c51e2d84b60"
 
 def run(real: RealApp, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = real.env | (env or {})
-    command = real.command("run", *arguments)
+    command = real.command("run", "--cpus", str(CPU_COUNT), *arguments)
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager
 def started(real: RealApp, *arguments: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """`pui run --json` in the background."""
-    command = real.command("run", "--json", *arguments)
+    command = real.command("run", "--json", "--cpus", str(CPU_COUNT), *arguments)
     environment = real.env | (env or {})
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
