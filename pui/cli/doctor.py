@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from pui.cli.output import note, print_json, say
 from pui.compose import App, composed_app
-from pui.domain.errors import PuiError
 from pui.domain.facts import HostFacts
-from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
+from pui.domain.preflight import PreflightVerdict, ResourceRequest, decide_preflight
+from pui.domain.task import CPU_COUNT, MEMORY_MIB
 from pui.ports import InstalledPack
+from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -46,13 +47,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     with composed_app() as app:
-        pack, fact = _find_pack(app)
+        pack, fact = find_pack(app.packs)
         if pack is not None and not arguments.json:
             note("Checking the accelerator (a probe machine may be booted) …")
         facts = None if pack is None else asyncio.run(app.host.probe(pack, refresh=arguments.refresh))
         for sentence in app.notes:
             note(sentence)
-        verdict = decide_preflight(fact, facts, ResourceRequest(768, 2, 1 << 30), app.tcg_is_allowed)
+        verdict = decide_preflight(
+            fact, facts, ResourceRequest(MEMORY_MIB, CPU_COUNT, OVERLAY_NEED_BYTES), app.tcg_is_allowed
+        )
         if arguments.accelerator:
             return _tell_accelerator(facts, verdict)
         if arguments.json:
@@ -60,14 +63,6 @@ def _run(arguments: argparse.Namespace) -> int:
         else:
             _tell(app, pack, facts, verdict)
     return SETUP_REQUIRED if verdict.setup_is_needed else 0
-
-
-def _find_pack(app: App) -> tuple[InstalledPack | None, PackFact]:
-    try:
-        pack = app.packs.active()
-    except PuiError as fault:
-        return None, PackFact("", fault.code, fault.message, fault.hint)
-    return pack, PackFact(pack.pack_id)
 
 
 def _tell_accelerator(facts: HostFacts | None, verdict: PreflightVerdict) -> int:

@@ -20,7 +20,7 @@ from pui.domain.errors import CallerError
 from pui.domain.folder_diff import FolderSnapshot, diff_snapshots
 from pui.domain.journal import Record, TaskView
 from pui.domain.rpc import Dialog
-from pui.domain.task import MountRequest, TaskSpec
+from pui.domain.task import CPU_COUNT, MEMORY_MIB, MountRequest, TaskSpec
 from pui.domain.task_files import CHANGES_DIFF
 from pui.supervisor.supervisor import LiveTask
 
@@ -57,8 +57,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="what pi shall do")
     parser.add_argument("--folder", action="append", default=[], metavar="PATH[:ro]", help="a folder that pi may see")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout, nothing else")
-    parser.add_argument("--memory", type=int, default=768, metavar="MIB", help="memory of the machine (default 768)")
-    parser.add_argument("--cpus", type=int, default=2, metavar="N", help="processors of the machine (default 2)")
+    parser.add_argument(
+        "--memory", type=int, default=MEMORY_MIB, metavar="MIB", help="memory of the machine (default %(default)s)"
+    )
+    parser.add_argument(
+        "--cpus", type=int, default=CPU_COUNT, metavar="N", help="processors of the machine (default %(default)s)"
+    )
     parser.set_defaults(handler=_run)
 
 

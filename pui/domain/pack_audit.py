@@ -41,10 +41,6 @@ class Audit:
     built: tuple[Change, ...]
     files: tuple[FileChange, ...]
 
-    @property
-    def is_same_content(self) -> bool:
-        return not self.files
-
 
 def component_versions(manifest: Manifest, sbom: tuple[SbomComponent, ...] | None) -> dict[str, str]:
     """Name to version, from the SBOM, else (a pack from before SBOMs) from the manifest's own list."""

@@ -18,7 +18,6 @@ MAX_SBOM_BYTES = 8 * 1024 * 1024
 
 PARTS_PROPERTY = "pui:parts"
 INSTALLED_PROPERTY = "pui:installed-bytes"
-ORIGIN_PROPERTY = "pui:origin"
 
 FINGERPRINT = "pui/fingerprint"
 """Manifest component: SHA-256 over platform, lock and recipe. Equal fingerprints mean equal content."""

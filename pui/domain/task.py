@@ -7,7 +7,7 @@ Never: a look at the file system (mount_policy decides on facts gathered by an a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -16,6 +16,8 @@ from pui.domain.events import JsonValue
 
 PROMPT_LIMIT_BYTES = 1_048_576
 MOUNT_LIMIT = 8
+MEMORY_MIB, CPU_COUNT = 768, 2
+"""What a machine gets unless a person says otherwise."""
 MEMORY_RANGE_MIB = (256, 65_536)
 CPU_RANGE = (1, 32)
 WORKSPACE = "/workspace"
@@ -42,8 +44,8 @@ class TaskSpec:
 
     prompt: str
     mounts: tuple[MountRequest, ...]
-    memory_mib: int = 768
-    cpu_count: int = 2
+    memory_mib: int = MEMORY_MIB
+    cpu_count: int = CPU_COUNT
 
     def __post_init__(self) -> None:
         _require(bool(self.prompt.strip()), "the prompt is empty")
@@ -97,41 +99,3 @@ def spec_to_json(spec: TaskSpec) -> dict[str, JsonValue]:
         "memory_mib": spec.memory_mib,
         "cpu_count": spec.cpu_count,
     }
-
-
-def spec_from_json(value: Mapping[str, JsonValue]) -> TaskSpec:
-    """The reverse of spec_to_json. Raises CallerError("caller.bad_request") on any other shape."""
-    try:
-        return _spec_from_json(value)
-    except (KeyError, TypeError, ValueError) as fault:
-        raise CallerError("caller.bad_request", f"not a task: {fault!r}") from fault
-
-
-def _spec_from_json(value: Mapping[str, JsonValue]) -> TaskSpec:
-    mounts = value["mounts"]
-    if not isinstance(mounts, list):
-        raise TypeError("mounts is not a list")
-    return TaskSpec(
-        prompt=_text(value["prompt"]),
-        mounts=tuple(_mount_from_json(item) for item in mounts),
-        memory_mib=_number(value["memory_mib"]),
-        cpu_count=_number(value["cpu_count"]),
-    )
-
-
-def _mount_from_json(item: JsonValue) -> MountRequest:
-    if not isinstance(item, dict):
-        raise TypeError("a mount is not an object")
-    return MountRequest(PurePath(_text(item["folder"])), item["read_only"] is True)
-
-
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
-
-
-def _number(value: JsonValue) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value

@@ -14,7 +14,7 @@ from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
 from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
 from pui.domain.task import TaskSpec
-from pui.ports import ChosenFolder, InstalledPack
+from pui.ports import ChosenFolder, InstalledPack, PackStore
 from pui.supervisor.guest_work import GuestWork
 from pui.supervisor.machine_work import MachineWork
 from pui.supervisor.pack_health import note_proven
@@ -69,7 +69,7 @@ class TaskActivities:
     async def run_preflight(self, cause: int) -> Facts:
         """Pack, computer and folders. Findings are facts; only a folder that changed meanwhile is an error."""
         folders = self._check_folders()
-        pack, pack_fact = await self._find_pack()
+        pack, pack_fact = await asyncio.to_thread(find_pack, self._services.packs)
         facts = None if pack is None else await self._services.host.probe(pack, refresh=self._is_retry)
         self._is_retry = True
         need = ResourceRequest(self._spec.memory_mib, self._spec.cpu_count, OVERLAY_NEED_BYTES)
@@ -97,12 +97,14 @@ class TaskActivities:
             raise PuiError("host.permission", "not everything could be released: " + "; ".join(failures))
         return {}
 
-    async def _find_pack(self) -> tuple[InstalledPack | None, PackFact]:
-        try:
-            pack = await asyncio.to_thread(self._services.packs.active)
-        except PuiError as fault:
-            return None, PackFact("", fault.code, fault.message, fault.hint)
-        return pack, PackFact(pack.pack_id)
+
+def find_pack(packs: PackStore) -> tuple[InstalledPack | None, PackFact]:
+    """The active pack, or the fault that makes it unusable, as preflight judges it. Blocks: it reads the pack."""
+    try:
+        pack = packs.active()
+    except PuiError as fault:
+        return None, PackFact("", fault.code, fault.message, fault.hint)
+    return pack, PackFact(pack.pack_id)
 
 
 def _tell(pack: InstalledPack | None, facts: HostFacts | None, verdict: PreflightVerdict) -> dict[str, JsonValue]:

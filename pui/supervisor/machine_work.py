@@ -30,6 +30,7 @@ from pui.domain.preflight import PreflightVerdict
 from pui.domain.task import TaskSpec, mount_tag
 from pui.domain.task_files import OVERLAY, QEMU_LOG, SERIAL_LOG, virtiofsd_log
 from pui.ports import ChosenFolder, InstalledPack, Process, ProcessIdentity, SocketEndpoint, VirtualMachine
+from pui.supervisor.recovery import identity_record
 from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
 from pui.supervisor.watching import while_all_live
@@ -195,12 +196,7 @@ class MachineWork:
         self._resources.push(Resource(name, "path", _releasing(remove)), cause)
 
     def _push_process(self, name: str, identity: ProcessIdentity, release: Release, cause: int) -> None:
-        record: dict[str, JsonValue] = {
-            "pid": identity.pid,
-            "start_ticks": identity.start_ticks,
-            "executable": identity.executable,
-        }
-        self._resources.push(Resource(name, "process", release, record), cause)
+        self._resources.push(Resource(name, "process", release, identity_record(identity)), cause)
 
 
 def _releasing(act: Callable[[], object]) -> Release:

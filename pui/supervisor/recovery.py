@@ -53,6 +53,11 @@ def identity_of(fields: Mapping[str, JsonValue]) -> ProcessIdentity | None:
     return ProcessIdentity(pid, ticks, executable)
 
 
+def identity_record(identity: ProcessIdentity) -> dict[str, JsonValue]:
+    """The fields by which a record names a process: the reverse of identity_of."""
+    return {"pid": identity.pid, "start_ticks": identity.start_ticks, "executable": identity.executable}
+
+
 def is_owned_by_running_app(view: TaskView, table: ProcessTable) -> bool:
     """True while the app that created the task is alive (pid and start time)."""
     owner = identity_of(view.app)

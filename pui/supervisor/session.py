@@ -54,11 +54,6 @@ class Session:
         self._odd_lines = 0
         self.feed: Feed[SessionEvent] = Feed()
 
-    @property
-    def agent_state(self) -> str:
-        """The state of agent.json."""
-        return self._agent.state
-
     def attach(self, channel: ByteChannel) -> None:
         """Talk over `channel` from now on; after a first one this is a reconnect and the torn line is dropped."""
         if self._channel is not None:

@@ -23,7 +23,7 @@ from pui.domain.task import TaskSpec, spec_to_json
 from pui.ports import BusyFolder, ChosenFolder
 from pui.supervisor.activities import FolderCheck, TaskActivities
 from pui.supervisor.pack_health import judge_boot
-from pui.supervisor.recovery import RecoveryReport, is_owned_by_running_app, load_task, recover_all
+from pui.supervisor.recovery import RecoveryReport, identity_record, is_owned_by_running_app, load_task, recover_all
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
 from pui.supervisor.services import Services
@@ -126,12 +126,7 @@ class Supervisor:
         return {id_: view for id_, view in running.items() if view.state not in OVER and id_ != except_id}
 
     def _created_fields(self, task_id: str, spec: TaskSpec, folders: tuple[ChosenFolder, ...]) -> dict[str, JsonValue]:
-        app = self._services.app
-        owner: dict[str, JsonValue] = {
-            "pid": app.pid,
-            "start_ticks": app.start_ticks,
-            "executable": app.executable,
-        }
+        owner: dict[str, JsonValue] = identity_record(self._services.app)
         return {"task_id": task_id, "spec": spec_to_json(spec), "folders": [_tell(f) for f in folders], "app": owner}
 
     def _start(
