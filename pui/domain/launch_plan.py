@@ -21,6 +21,12 @@ PORT_NAMES = ("pui.ctl", "pui.rpc", "pui.model")
 """The virtio-serial ports of a task, in this order (pui/guest/protocol.md)."""
 
 PROBE_MEMORY_MIB = 128
+EMULATED_CPU_COUNT = 1
+"""Processors of an emulated machine, whatever was asked for.
+
+With two, QEMU 10.0's threaded emulation failed in about one boot of a hundred (an assertion, or a disk read that is
+never answered); with one, in none of 80 (docs/performance.md).
+"""
 SERIAL_LIMIT_BYTES = 1 << 20
 """The supervisor watches the size of the serial log and, past this limit, detaches it (qmp.mute_serial_command).
 
@@ -196,7 +202,7 @@ def plan_launch(inputs: LaunchInputs) -> LaunchPlan:
         name=f"pui-{inputs.task_id}",
         accelerator=accelerator_option(inputs.accelerator, inputs.platform.arch),
         cpu=cpu_model(inputs.accelerator, inputs.platform.arch),
-        cpu_count=inputs.cpu_count,
+        cpu_count=EMULATED_CPU_COUNT if inputs.accelerator == "tcg" else inputs.cpu_count,
         memory_mib=inputs.memory_mib,
         shares_memory=any(share.kind == "virtiofs" for share in shares),
         append=task_cmdline(inputs.platform, inputs.accelerator),

@@ -187,8 +187,8 @@ def _accelerator_finding(facts: HostFacts, verdict: AcceleratorVerdict, severity
 
 def _developer_switch_finding() -> Finding:
     message = (
-        "DEVELOPER SWITCH: tasks run under emulation (TCG). It is slow, and QEMU promises no isolation for it: "
-        "do not run a task that you do not trust."
+        "DEVELOPER SWITCH: tasks run under emulation (TCG), on one processor. It is slow, and QEMU promises no "
+        "isolation for it: do not run a task that you do not trust."
     )
     return Finding(TCG_FINDING, "note", message, "Unset PUI_ALLOW_TCG to go back to hardware acceleration only.")
 
