@@ -280,3 +280,25 @@ class Folders(Protocol):
 class PackLock(Protocol):
     def hold(self, pack_id: str) -> AbstractContextManager[None]:
         """While held nobody can remove the pack. Raises SetupError("pack.in_use")."""
+
+
+class Dialogs(Protocol):
+    """Questions that only the person at this computer can answer, outside of the page. None: nothing was chosen.
+
+    Every text may quote a stranger and is scrubbed by the caller. At most one dialog is open; the others wait.
+    Raises HostError("host.no_dialog") where nobody can be asked.
+    """
+
+    async def choose_folder(self, title: str) -> Path | None: ...
+
+    async def choose_file(self, title: str, suffixes: Sequence[str]) -> Path | None:
+        """An existing file; `suffixes` like ".pui-bundle", empty for any."""
+
+    async def save_file(self, title: str, name: str) -> Path | None:
+        """Where to write; `name` is a plain file name. An existing file was confirmed by the person."""
+
+    async def confirm(self, title: str, lines: Sequence[str], yes: str) -> bool:
+        """True only for an explicit yes; `yes` says what happens then ("Mount the folder")."""
+
+    async def ask_text(self, title: str, lines: Sequence[str], initial: str = "") -> str | None:
+        """One line of text."""

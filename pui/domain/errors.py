@@ -149,6 +149,11 @@ CODES: Mapping[str, CodeInfo] = {
     "host.busy": CodeInfo(
         "The limit of machines at one time is reached.", "Wait for a task to end, or cancel one.", Retry.AGAIN
     ),
+    "host.no_dialog": CodeInfo(
+        "pui needs to ask the person at this computer, and nobody can be asked here.",
+        "Use the window (`pui`), or run `pui serve` in a terminal and answer there.",
+        Retry.AFTER_SETUP,
+    ),
     # launch
     "launch.qemu_exit": CodeInfo("QEMU ended on its own.", "Read the last lines of its log.", Retry.AGAIN),
     "launch.mount_server": CodeInfo(
@@ -181,6 +186,11 @@ CODES: Mapping[str, CodeInfo] = {
     ),
     # caller
     "caller.bad_request": CodeInfo("The request is not valid.", "See `pui --help`.", Retry.NEVER),
+    "caller.not_ours": CodeInfo(
+        "A call came from somewhere else than pui's own page.", "Close the page and start pui again.", Retry.NEVER
+    ),
+    "caller.too_large": CodeInfo("The call is larger than the limit.", "Send less at one time.", Retry.NEVER),
+    "caller.too_fast": CodeInfo("Too many calls at one time.", "Wait a moment.", Retry.AGAIN),
     "caller.rejected": CodeInfo("Not possible in this state.", "Look at the task's state.", Retry.NEVER),
     "mount.refused": CodeInfo(
         "This folder may not be mounted.",

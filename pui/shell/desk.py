@@ -1,0 +1,64 @@
+"""What verbs work with: one value that is handed to each `xxx_verbs(desk)`.
+
+In: the parts of the app, put together by compose.py. Out: the same by name, and what the page is greeted with.
+Never: a decision, an adapter's class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pui.domain.events import JsonValue
+from pui.ports import Clock, Dialogs
+from pui.shell.blobs import Blobs
+from pui.shell.event_feed import Event, EventFeed
+from pui.supervisor.services import Services
+from pui.supervisor.supervisor import Supervisor
+
+Carrier = Literal["window", "browser"]
+Greeting = Callable[[], Awaitable[JsonValue]]
+
+
+@dataclass(frozen=True)
+class AppFacts:
+    """`platform` as platforms.py writes it; `notes` are sentences for the person; `data_dir` is shown, never asked."""
+
+    version: str
+    platform: str
+    carrier: Carrier
+    is_emulation_allowed: bool
+    notes: list[str]
+    data_dir: Path
+
+
+@dataclass
+class Desk:
+    """`open_tasks`: tasks that the page shows; only their `entry`, `agent`, `record` and `notice` events are sent.
+
+    `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models, folders). Each
+    `xxx_verbs(desk)` puts its own parts there by `desk.greet(name, function)`.
+    """
+
+    supervisor: Supervisor
+    services: Services
+    facts: AppFacts
+    dialogs: Dialogs
+    clock: Clock
+    blobs: Blobs
+    events: EventFeed = field(default_factory=EventFeed)
+    open_tasks: set[str] = field(default_factory=set)
+    greetings: dict[str, Greeting] = field(default_factory=dict)
+
+    def tell(self, event_type: str, **fields: JsonValue) -> None:
+        """Send an event to the page, on the supervisor's loop. Its fields are scrubbed already (docs/bridge.md)."""
+        event: Event = {"type": event_type, **fields}
+        self.events.append(event)
+
+    def greet(self, name: str, part: Greeting) -> None:
+        """app.hello's answer gets the key `name`; `part` is asked at each hello. Raises ValueError if it is taken."""
+        if name in self.greetings:
+            raise ValueError(f"{name} is greeted twice")
+        self.greetings[name] = part

@@ -1,0 +1,19 @@
+"""The one place where the table of verbs is put together.
+
+In: the desk. Out: the table that runs, the same for the window and for `pui serve`. Never: a verb of its own.
+"""
+
+from __future__ import annotations
+
+from pui.shell.desk import Desk
+from pui.shell.verbs import VerbTable
+from pui.shell.verbs_app import app_verbs
+
+
+def verb_table(desk: Desk) -> VerbTable:
+    """Every verb of docs/bridge.md. A new file of verbs gets its line here."""
+    return VerbTable(
+        [
+            *app_verbs(desk),
+        ]
+    )
