@@ -206,6 +206,28 @@ class DiskImages(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class CacheVolume:
+    """The second disk of a task, which outlives it: a qcow2 without a backing file. `path` is None when the task has
+    none; `note` says in words which one it is, or why there is none."""
+
+    path: Path | None
+    note: str
+
+
+class CacheVolumes(Protocol):
+    """One volume a workspace folder, for one task at a time."""
+
+    def hold(self, pack: InstalledPack, workspace: Path) -> AbstractContextManager[CacheVolume]:
+        """The folder's volume, made from the pack's template when it is absent or not ours.
+
+        Raises HostError("host.disk_full", "host.permission"). Blocks while the template is copied (about 1 MiB).
+        """
+
+    def drop(self, volume: CacheVolume) -> None:
+        """Remove a held volume that turned out damaged. Idempotent."""
+
+
 class ModelGateway(Protocol):
     """Answers the guest's HTTP requests to a model; holds the key, if any. One per task."""
 

@@ -139,6 +139,11 @@ class AppPaths:
         return self.data / "tasks"
 
     @property
+    def cache_volumes(self) -> Path:
+        """`<sha256 of the folder's path, 24 hex>.qcow2` with its `.lock`: what tasks of one folder keep."""
+        return self.data / "cache-volumes"
+
+    @property
     def probe_cache(self) -> Path:
         """Verdicts of the accelerator probe with what they depend on."""
         return self.data / "probe-cache.json"

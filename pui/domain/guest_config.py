@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pui.domain.events import JsonValue
 from pui.domain.handshake import CtlCommand
+from pui.domain.launch_plan import CACHE_TAG
 from pui.domain.model_policy import ModelChoice, SecretText
 
 AGENT_UID = 1000
@@ -22,6 +23,18 @@ COMPILE_CACHE = "/opt/pui/compile-cache"
 NODE = "/usr/bin/node"
 PI_ENTRY = "/opt/pui/pi/dist/bundle/cli.js"
 RELAY_URL = "http://127.0.0.1:8089"
+CACHE_PATH = "/cache"
+"""Where a task with a cache volume finds it; everything below survives the task."""
+CACHE_ENVIRONMENT: Mapping[str, str] = {
+    "XDG_CACHE_HOME": f"{CACHE_PATH}/xdg",
+    "npm_config_cache": f"{CACHE_PATH}/npm",
+    "PIP_CACHE_DIR": f"{CACHE_PATH}/pip",
+    "CARGO_HOME": f"{CACHE_PATH}/cargo",
+    "GOMODCACHE": f"{CACHE_PATH}/go/mod",
+    "GOCACHE": f"{CACHE_PATH}/go/build",
+    "CCACHE_DIR": f"{CACHE_PATH}/ccache",
+}
+"""Where package managers and compilers keep what they can fetch or make again."""
 _CHUNK_BYTES = 16_384
 _DEMO_CONTEXT_TOKENS = 128_000
 
@@ -73,6 +86,12 @@ class GuestSetup:
     model: ModelChoice
     token: SecretText
     project_is_trusted: bool = False
+    has_cache: bool = False
+
+
+def cache_mount() -> CtlCommand:
+    """The order that mounts the cache volume. One of its own, because a damaged volume must not end the task."""
+    return _mount(GuestMount(CACHE_TAG, CACHE_PATH, "ext4", is_read_only=False))
 
 
 def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
@@ -84,7 +103,8 @@ def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
         *_file(f"{AGENT_DIR}/models.json", _json(models_json(setup.model, setup.token))),
         *_file(f"{AGENT_DIR}/settings.json", _json(settings_json())),
     ]
-    env = [CtlCommand("env", (("name", name), ("value", value))) for name, value in PI_ENVIRONMENT.items()]
+    variables = {**PI_ENVIRONMENT, **(CACHE_ENVIRONMENT if setup.has_cache else {})}
+    env = [CtlCommand("env", (("name", name), ("value", value))) for name, value in variables.items()]
     return (config, *map(_mount, setup.mounts), *files, *env, _start(setup))
 
 

@@ -20,6 +20,9 @@ from pui.domain.platforms import Platform, accelerator_option, cpu_model
 PORT_NAMES = ("pui.ctl", "pui.rpc", "pui.model")
 """The virtio-serial ports of a task, in this order (pui/guest/protocol.md)."""
 
+CACHE_TAG = "pui-cache"
+"""Serial of the cache volume's disk, by which the guest finds it."""
+
 PROBE_MEMORY_MIB = 128
 EMULATED_CPU_COUNT = 1
 """Processors of an emulated machine, whatever was asked for.
@@ -115,6 +118,7 @@ class LaunchInputs:
     qmp: Endpoint
     serial_log: PurePath
     system_root: str = ""
+    cache_volume: PurePath | None = None
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,14 @@ class ProbeInputs:
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """The two layers of the root disk, both qcow2, both opened explicitly; the base read-only."""
+    """The two layers of the root disk, both qcow2, both opened explicitly; the base read-only.
+
+    `cache_volume` is a second disk, a qcow2 without a backing file that outlives the task."""
 
     base_image: PurePath
     overlay: PurePath
     file_locking: Literal["on", "auto"]
+    cache_volume: PurePath | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,7 @@ def plan_launch(inputs: LaunchInputs) -> LaunchPlan:
     _require(bool(_TASK_ID.fullmatch(inputs.task_id)), f"{inputs.task_id!r} is not a task id")
     _require(tuple(channel.name for channel in inputs.channels) == PORT_NAMES, f"channels are not {PORT_NAMES}")
     _check_paths(inputs.pack_root, inputs.base_image, inputs.overlay, inputs.serial_log)
+    _check_paths(*filter(None, [inputs.cache_volume]))
     _check_machine(inputs.platform, inputs.accelerator, (inputs.qmp, *(c.endpoint for c in inputs.channels)))
     shares = tuple(_plan_share(inputs, index) for index in range(len(inputs.shares)))
     _require(len({share.tag for share in shares}) == len(shares), "two shares have the same tag")
@@ -206,7 +214,7 @@ def plan_launch(inputs: LaunchInputs) -> LaunchPlan:
         memory_mib=inputs.memory_mib,
         shares_memory=any(share.kind == "virtiofs" for share in shares),
         append=task_cmdline(inputs.platform, inputs.accelerator),
-        disk=DiskPlan(inputs.base_image, inputs.overlay, inputs.platform.file_locking),
+        disk=DiskPlan(inputs.base_image, inputs.overlay, inputs.platform.file_locking, inputs.cache_volume),
         shares=shares,
         ports=tuple(_plan_port(channel, number) for number, channel in enumerate(inputs.channels, 1)),
         qmp=inputs.qmp,

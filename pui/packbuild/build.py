@@ -21,7 +21,7 @@ from pui.packbuild.deb import unpack_deb
 from pui.packbuild.downloads import DownloadCache
 from pui.packbuild.fingerprint import fingerprint, own_components, recipe_sum
 from pui.packbuild.guest_root import check_can_enter, write_guest_root
-from pui.packbuild.image import write_image
+from pui.packbuild.image import write_cache_template, write_image
 from pui.packbuild.inputs import PACKAGED_LOCK, lock_in_use, obtain_inputs
 from pui.packbuild.licences import is_copyright
 from pui.packbuild.lock import BUILD_ONLY, Lock
@@ -139,8 +139,9 @@ def _build_files(stage: _Stage) -> list[PackFile]:
     files.append(PackFile(pack_layout.CA_CERTIFICATES, certificates))
     stage.say("image", f"writing the root file system ({tree.size_bytes() >> 20} MiB)")
     qemu_img = cross.tools.command("qemu-img") if cross else _own_qemu_img(files, stage.work / "qemu")
-    image = write_image(tree, helpers, qemu_img, stage.work, _seconds(stage.lock.created))
-    files.append(PackFile(pack_layout.BASE_IMAGE, image))
+    created_s = _seconds(stage.lock.created)
+    files.append(PackFile(pack_layout.BASE_IMAGE, write_image(tree, helpers, qemu_img, stage.work, created_s)))
+    files.append(PackFile(pack_layout.CACHE_TEMPLATE, write_cache_template(helpers, qemu_img, stage.work, created_s)))
     return files
 
 

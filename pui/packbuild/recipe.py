@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-RECIPE_REVISION = 2
+RECIPE_REVISION = 3
 """Added to the lock's date in the pack version: raise it when the recipe changes and the lock does not."""
 
 APP_MIN = "0.1.0"
@@ -78,6 +78,10 @@ IMAGE_SIZE_BYTES = 8 << 30
 """Virtual size of the root file system. The image is sparse: unused blocks cost nothing."""
 IMAGE_UUID = "7075692d-6261-4365-8000-000000000001"
 IMAGE_HASH_SEED = "7075692d-6861-4873-8000-000000000001"
+
+CACHE_SIZE_BYTES = 8 << 30
+"""Virtual size of a cache volume: the bound of what a task may keep for later tasks in the same folder."""
+CACHE_UUID = "7075692d-6361-4368-8000-000000000001"
 
 FIRMWARE: Mapping[str, str] = {
     "usr/share/seabios/bios-256k.bin": "bios-256k.bin",

@@ -1,4 +1,4 @@
-"""The root disk: a read-only base and the task's overlay, each layer and each driver named.
+"""The disks: a read-only base with the task's overlay, and the cache volume; each layer and each driver named.
 
 In: DiskPlan. Out: arguments. Never: a format that QEMU guesses, a backing file that an image names.
 """
@@ -6,7 +6,7 @@ In: DiskPlan. Out: arguments. Never: a format that QEMU guesses, a backing file 
 from __future__ import annotations
 
 from pui.domain.events import JsonValue
-from pui.domain.launch_plan import DiskPlan
+from pui.domain.launch_plan import CACHE_TAG, DiskPlan
 from pui.domain.qemu_args.syntax import json_option
 
 
@@ -14,7 +14,11 @@ def disk_args(disk: DiskPlan) -> tuple[str, ...]:
     """Four nodes (two files, two images) and the device. `backing` names a node, so the names inside the images are
     never followed (threats.md, qcow2)."""
     nodes = (_base_file(disk), _base_image(), _overlay_file(disk), _overlay_image())
-    return (*(argument for node in nodes for argument in ("-blockdev", json_option(node))), "-device", _device())
+    return (*_nodes(*nodes), "-device", _device("root-disk", "overlay"), *_cache_args(disk))
+
+
+def _nodes(*nodes: dict[str, JsonValue]) -> tuple[str, ...]:
+    return tuple(argument for node in nodes for argument in ("-blockdev", json_option(node)))
 
 
 def _base_file(disk: DiskPlan) -> dict[str, JsonValue]:
@@ -55,12 +59,34 @@ def _overlay_image() -> dict[str, JsonValue]:
     }
 
 
-def _device() -> str:
+def _cache_args(disk: DiskPlan) -> tuple[str, ...]:
+    """Flushes reach the disk: it is used again. Its header was checked; no backing file that it names is followed."""
+    if disk.cache_volume is None:
+        return ()
+    file: dict[str, JsonValue] = {
+        "driver": "file",
+        "node-name": "cache-file",
+        "filename": str(disk.cache_volume),
+        "locking": disk.file_locking,
+        "discard": "unmap",
+    }
+    image: dict[str, JsonValue] = {
+        "driver": "qcow2",
+        "node-name": "cache",
+        "file": "cache-file",
+        "backing": None,
+        "discard": "unmap",
+    }
+    return (*_nodes(file, image), "-device", _device("cache-disk", "cache", serial=CACHE_TAG))
+
+
+def _device(device_id: str, drive: str, *, serial: str = "") -> str:
     """A full host disk pauses the machine (BLOCK_IO_ERROR with nospace) instead of breaking the guest's file system."""
     fields: dict[str, JsonValue] = {
         "driver": "virtio-blk-pci",
-        "id": "root-disk",
-        "drive": "overlay",
+        "id": device_id,
+        "drive": drive,
+        **({"serial": serial} if serial else {}),
         "disable-legacy": "on",
         "werror": "enospc",
         "rerror": "report",
