@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+import pui.cli.cache
 import pui.cli.chart
 import pui.cli.doctor
 import pui.cli.pack
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pui {version('pui')}")
     top.add_argument("--data-dir", metavar="DIR", help=f"where pui keeps packs, keys and tasks (sets {ENV_DATA_DIR})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (pui.cli.run, pui.cli.doctor, pui.cli.pack, pui.cli.tasks, pui.cli.chart):
+    for module in (pui.cli.run, pui.cli.doctor, pui.cli.pack, pui.cli.tasks, pui.cli.chart, pui.cli.cache):
         module.add_parser(commands)
     return top
 
