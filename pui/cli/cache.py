@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _ABOUT = """\
-A task started with --cache has a second disk at /cache, kept for the next task in the same folder: what package managers
-and compilers can fetch or make again (npm, pip, cargo, go, ccache). Other folders' tasks never see it.
+A task started with --cache has a second disk at /cache, kept for the next task in the same folder: what package
+managers and compilers can fetch or make again (npm, pip, cargo, go, ccache). Tasks of other folders never see it.
 
 examples:
   pui run --folder . --cache "Run the tests"
