@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`; each does all its own set-up.
-.PHONY: run test test-slow docs setup bench clean
+.PHONY: run test test-slow fuzz docs security setup bench clean
 
 run: setup
 	@.ci/demo
@@ -10,6 +10,11 @@ test: setup
 # What takes minutes more: the pack built twice and compared, and the like.
 test-slow: setup
 	@.ci/test -m slow
+
+# Coverage-guided fuzzing of everything that reads hostile bytes: FUZZ_SECONDS (60) for each of some twenty targets,
+# or only those of TARGETS="rpc mux". Findings are kept under build/fuzz with the command that runs one again.
+fuzz: setup
+	@.ci/fuzz $(TARGETS)
 
 docs: setup
 	@.venv/bin/python -m pui.cli.docs

@@ -1,0 +1,199 @@
+"""Whatever reads bytes of the guest, or of a QEMU that the guest took over.
+
+In: any bytes, cut as their first byte says. Out: silence, or a finding. Never: I/O.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pui.domain.errors import ProtocolError, PuiError
+from pui.domain.handshake import CtlDecoder
+from pui.domain.journal import fold, parse_journal
+from pui.domain.json_guard import DEPTH_LIMIT, ParsedJson, parse_json
+from pui.domain.jsonl import JsonlDecoder, Oversized
+from pui.domain.mux import DATA, FIN, OPEN, RESET, Data, MuxSession, Opened, frame
+from pui.domain.qcow2_header import ExpectedImage, check_qcow2_header
+from pui.domain.qmp import QmpClient
+from pui.domain.rpc import Dialog, PiRecord, RpcClient, RpcFault
+from pui.domain.scrub import scrub_line, scrub_text
+from pui.domain.transcript import Transcript
+from tests.domain.test_qcow2_header import BACKING, FILE_SIZE, REAL
+from tests.fuzz.target import Target, in_pieces, split_first
+
+LINE_LIMIT_BYTES = 64
+RECORDINGS = Path(__file__).parents[1] / "data" / "pi-rpc"
+ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def jsonl(data: bytes) -> None:
+    step, stream = split_first(data)
+    decoder = JsonlDecoder(LINE_LIMIT_BYTES)
+    found = []
+    for piece in in_pieces(stream, step + 1):
+        found += decoder.feed(piece)
+        assert decoder.pending_bytes <= LINE_LIMIT_BYTES
+    lines = [item for item in found if not isinstance(item, Oversized)]
+    wanted = [line for line in stream.split(b"\n")[:-1] if len(line) <= LINE_LIMIT_BYTES]
+    assert lines == [line.removesuffix(b"\r") for line in wanted]
+
+
+def json_line(data: bytes) -> None:
+    parsed = parse_json(data)
+    if not isinstance(parsed, ParsedJson):
+        return
+    assert _depth(parsed.value) <= DEPTH_LIMIT
+    json.dumps(parsed.value, allow_nan=False).encode("ascii")
+    json.dumps(parsed.value, ensure_ascii=False).encode("utf-8")  # no lone surrogate is left
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def rpc(data: bytes) -> None:
+    step, stream = split_first(data)
+    client, transcript = RpcClient(), Transcript()
+    client.command("prompt", message="x")
+    client.command("get_state")
+    is_dead = False
+    for piece in in_pieces(stream, step * 8 + 1):
+        for event in client.feed(piece):
+            assert not is_dead, "an event after the end"
+            is_dead = isinstance(event, RpcFault) and bool(event.fatal_code)
+            if isinstance(event, PiRecord):
+                _shown(change.entry.text + change.entry.title for change in transcript.add(event))
+            if isinstance(event, Dialog):
+                assert client.answer(event.id, cancelled=True)
+    client.stop()
+
+
+def _shown(texts: Iterable[str]) -> None:
+    assert not any(ACTIVE.search(text) for text in texts)
+
+
+def qmp(data: bytes) -> None:
+    step, stream = split_first(data)
+    client = QmpClient()
+    client.command("qmp_capabilities")
+    client.command("query-status")
+    for piece in in_pieces(stream, step + 1):
+        client.feed(piece)
+
+
+def control(data: bytes) -> None:
+    step, stream = split_first(data)
+    whole, cut = CtlDecoder(), CtlDecoder()
+    pieces = [event for piece in in_pieces(stream, step + 1) for event in cut.feed(piece)]
+    assert whole.feed(stream) == pieces, "it matters how the lines are cut"
+
+
+def qcow2(data: bytes) -> None:
+    image = data[:65536]
+    faults = check_qcow2_header(image, FILE_SIZE, ExpectedImage(BACKING, 1 << 30))
+    if faults:
+        assert all(fault.isprintable() for fault in faults)
+        return
+    offset, length = struct.unpack_from(">QI", image, 8)
+    assert image[offset : offset + length] == BACKING.encode(), "another backing file passes"
+    assert struct.unpack_from(">Q", image, 72)[0] == 0, "an incompatible feature passes"
+
+
+def mux(data: bytes) -> None:
+    step, stream = split_first(data)
+    session, ended = MuxSession(), False
+    received: dict[int, int] = {}
+    for piece in in_pieces(stream, step * 16 + 1):
+        try:
+            events = session.feed(piece)
+        except ProtocolError as error:
+            assert error.code == "protocol.remote"
+            ended = True
+            continue
+        assert not (ended and events), "events after a broken frame"
+        for event in events:
+            if isinstance(event, Opened):
+                session.send(event.stream, b"answer" * 50)
+            if isinstance(event, Data):
+                received[event.stream] = received.get(event.stream, 0) + len(event.data)
+                session.consumed(event.stream, len(event.data) // 2)
+        assert len(session.open_streams) <= 64
+    session.take_outgoing()
+
+
+def scrub(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogatepass") if _is_utf8(data) else data.decode("latin-1")
+    once = scrub_text(text)
+    assert scrub_text(once) == once
+    assert not ACTIVE.search(once)
+    line = scrub_line(text)
+    assert len(line) <= 200 and "\n" not in line and not ACTIVE.search(line)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def journal(data: bytes) -> None:
+    with contextlib.suppress(PuiError):
+        fold(parse_journal(data).records)
+
+
+def _rpc_seeds() -> Sequence[bytes]:
+    return [b"\xff" + _received(path, limit_bytes=6000) for path in sorted(RECORDINGS.glob("*.jsonl"))]
+
+
+def _received(path: Path, limit_bytes: int) -> bytes:
+    """What pi said in a recording; LF alone ends a row."""
+    rows = (json.loads(line) for line in path.read_bytes().decode().split("\n") if line)
+    said = (json.dumps(row["msg"]).encode() + b"\n" for row in rows if row["dir"] == "pi>")
+    return b"".join(line for line in said if len(line) < limit_bytes)[: 2 * limit_bytes]
+
+
+def _lines() -> list[bytes]:
+    return [
+        line
+        for path in sorted(RECORDINGS.glob("*.jsonl"))[:8]
+        for line in _received(path, 2000).split(b"\n")[:6]
+        if line
+    ]
+
+
+GREETING = b'{"QMP":{"version":{"qemu":{"micro":0,"minor":2,"major":7}},"capabilities":[]}}\r\n'
+REPLIES = b'{"return":{},"id":1}\r\n{"error":{"class":"GenericError","desc":"no"},"id":2}\r\n'
+EVENT = b'{"event":"BLOCK_IO_ERROR","data":{"nospace":true},"timestamp":{"seconds":1,"microseconds":2}}\r\n'
+HELLO = b"hello proto=1 guest=0.1 kernel=6.1 uptime_ms=900\nmark stage=ports uptime_ms=1\nok id=3 pid=7\n"
+CONTROL = HELLO + b"error id=4 code=exec message=no%20such\nstderr data=%00%ff\nexited code=0\nexited signal=9\n"
+JOURNAL = (
+    b'{"seq":1,"at_ns":5,"type":"created","cause":null,"spec":{}}\n'
+    b'{"seq":2,"at_ns":6,"type":"transition","cause":1,"from":"created","to":"preflight","trigger":"start"}\n'
+    b'{"seq":3,"at_ns":7,"type":"acquired","cause":2,"name":"qemu","kind":"process","pid":1}\n'
+    b'{"seq":4,"at_ns":8,"type":"outcome","cause":3,"result":"failed","code":"launch.qemu_exit"}\n'
+)
+STREAMS = frame(1, OPEN) + frame(1, DATA, b"GET / HTTP/1.1\r\n\r\n") + frame(2, OPEN) + frame(1, FIN) + frame(2, RESET)
+TEXT = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eabc \u2028 \x85 \x9b1m \U000e0041".encode()
+
+TARGETS = (
+    Target("jsonl", jsonl, lambda: [b"\x05a\nb\r\n" + b"x" * 70 + b"\nc\n"]),
+    Target(
+        "json-line", json_line, lambda: [*_lines(), b'{"a":"\\ud800","b":1e999}', b'{"a":' + b"[" * 70], is_json=True
+    ),
+    Target("rpc", rpc, _rpc_seeds, limit_bytes=16_384),
+    Target("qmp", qmp, lambda: [b"\xff" + GREETING + REPLIES + EVENT, b"\0" + EVENT]),
+    Target("control", control, lambda: [b"\xff" + CONTROL, b"\x03" + HELLO]),
+    Target("qcow2", qcow2, lambda: [REAL[:1024], REAL], limit_bytes=2048),
+    Target("mux", mux, lambda: [b"\xff" + STREAMS, b"\0" + STREAMS]),
+    Target("scrub", scrub, lambda: [TEXT], limit_bytes=2048),
+    Target("journal", journal, lambda: [JOURNAL]),
+)
