@@ -1,0 +1,61 @@
+// @ts-check
+/**
+ * What can be done with a task, by its row: one table for the list, the palette and the task's own header.
+ * In: TaskRow. Out: actions with words. Never: an action that its state does not allow.
+ */
+import { call } from "./bridge.js";
+import { confirm } from "./components/dialog.js";
+import { go, route } from "./router.js";
+import { orToast } from "./store.js";
+import { t } from "./strings.js";
+
+/** @typedef {{id: string, label: string, icon: string, isDanger?: boolean, isMain?: boolean, run: () => Promise<void>}} TaskAction */
+
+/** @param {string} id @param {any} row @param {string} icon @param {Partial<TaskAction>} [rest] @returns {TaskAction} */
+const plain = (id, row, icon, rest = {}) => ({
+  id,
+  icon,
+  label: t(`action.${id}`),
+  run: async () => {
+    await orToast(call(`task.${id}`, { task_id: row.task_id }));
+  },
+  ...rest,
+});
+
+/** The allowed actions, the most likely first. @param {any} row TaskRow @returns {TaskAction[]} */
+export function taskActions(row) {
+  /** @type {TaskAction[]} */
+  const list = [];
+  if (row.state === "created") list.push(plain("start", row, "play", { isMain: true }));
+  if (row.state === "setup-required") list.push(plain("retry", row, "retry", { isMain: true }));
+  if (row.state === "running") list.push(plain("finish", row, "check", { isMain: row.needs_you === "turn" }));
+  if (!row.is_over && row.state !== "teardown") list.push(plain("cancel", row, "stop", { isDanger: true, run: () => cancelTask(row) }));
+  if (row.is_over) list.push(plain("again", row, "again", { isMain: true, run: () => again(row) }));
+  if (row.is_over) list.push(plain("remove", row, "trash", { isDanger: true, run: () => removeTask(row) }));
+  return list;
+}
+
+/** @param {any} row */
+async function cancelTask(row) {
+  const isAsked = row.state === "running";
+  const what = { title: t("cancel.title"), lines: [t("cancel.line", { title: row.title })], yes: t("action.cancel"), isDanger: true };
+  if (!isAsked || (await confirm(what))) await orToast(call("task.cancel", { task_id: row.task_id }));
+}
+
+/** @param {any} row */
+async function again(row) {
+  const made = await orToast(call("task.again", { task_id: row.task_id }));
+  if (made) go("task", made.task_id);
+}
+
+/** @param {any} row */
+async function removeTask(row) {
+  const what = { title: t("remove.title"), lines: [t("remove.line", { title: row.title }), t("remove.folders")], yes: t("action.remove"), isDanger: true };
+  if (!(await confirm(what))) return;
+  const isHere = route.value.parts[1] === row.task_id;
+  const done = await orToast(call("task.remove", { task_id: row.task_id }));
+  if (done && isHere) go("tasks");
+}
+
+/** @param {any} row @param {string} title */
+export const rename = (row, title) => orToast(call("task.rename", { task_id: row.task_id, title }));

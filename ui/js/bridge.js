@@ -1,0 +1,246 @@
+// @ts-check
+/**
+ * The page's side of the bridge (docs/bridge.md): one API over two carriers.
+ *
+ * In: calls of the views, replies and event batches of the host. Out: promises, batches per animation frame.
+ * Never: an address, a path or a command; a token anywhere but in this module's closure.
+ *
+ * Window: calls leave by pywebview's shared state, replies and events come as `pui._reply` and `pui._events`.
+ * Browser: POST /rpc and server-sent events from /events.
+ */
+import { signal } from "/vendor/preact.js";
+
+const MAX_CALL_BYTES = 256 * 1024;
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 8000;
+const WINDOW_WAIT_MS = 20000;
+
+/** "connecting" before the first hello, "up", "lost" while nothing answers. */
+export const link = signal(/** @type {"connecting"|"up"|"lost"} */ ("connecting"));
+
+/** A refusal with the words of docs/errors.md. */
+export class BridgeError extends Error {
+  /** @param {{code: string, message: string, hint?: string, retry?: string}} error */
+  constructor(error) {
+    super(error.message);
+    this.name = "BridgeError";
+    this.code = error.code;
+    this.hint = error.hint || "";
+    this.retry = error.retry || "unknown";
+  }
+}
+
+/** @param {string} name */
+function takeMeta(name) {
+  const meta = document.querySelector(`meta[name="${name}"]`);
+  const value = meta ? meta.getAttribute("content") || "" : "";
+  if (meta) meta.remove();
+  return value;
+}
+
+const isWindow = (takeMeta("pui-carrier") || (window.location.protocol === "http:" ? "" : "window")) === "window";
+let token = takeMeta("pui-token");
+let lastId = 0;
+let cursor = 0;
+/** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+const waiting = new Map();
+/** @type {Set<(events: any[]) => void>} */
+const listeners = new Set();
+
+/** @type {(hello: any) => void} */
+let onHello = () => {};
+let retryMs = FIRST_RETRY_MS;
+/** @type {EventSource | null} */
+let source = null;
+
+// calls
+
+/**
+ * Ask the host. Resolves with the verb's result, rejects with a BridgeError.
+ * @param {string} method a verb of docs/bridge.md
+ * @param {Record<string, any>} [params]
+ * @returns {Promise<any>}
+ */
+export function call(method, params = {}) {
+  const id = ++lastId;
+  const message = { t: token, id, method, params };
+  if (JSON.stringify(message).length > MAX_CALL_BYTES) {
+    return Promise.reject(new BridgeError({ code: "caller.bad_request", message: "This is too large to send." }));
+  }
+  return isWindow ? callWindow(id, message) : callBrowser(message);
+}
+
+/** @param {number} id @param {any} message */
+function callWindow(id, message) {
+  return new Promise((resolve, reject) => {
+    waiting.set(id, { resolve, reject });
+    const state = /** @type {any} */ (window).pywebview?.state;
+    if (state) state.rpc = message;
+    else {
+      waiting.delete(id);
+      reject(new BridgeError({ code: "bridge.lost", message: "The window's bridge is not there." }));
+    }
+  });
+}
+
+/** @param {any} message */
+async function callBrowser(message) {
+  let response;
+  try {
+    response = await fetch("/rpc", {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(message),
+    });
+  } catch {
+    lose();
+    throw new BridgeError({ code: "bridge.lost", message: "pui does not answer.", retry: "again" });
+  }
+  let reply;
+  try {
+    reply = await response.json();
+  } catch {
+    throw new BridgeError({ code: "bridge.lost", message: `pui answered with status ${response.status}.` });
+  }
+  if (reply.ok) return reply.result;
+  throw new BridgeError(reply.error || { code: "bridge.lost", message: `Status ${response.status}` });
+}
+
+/** @param {{id: number, ok: boolean, result?: any, error?: any}} reply */
+function settle(reply) {
+  const waiter = waiting.get(reply.id);
+  if (!waiter) return;
+  waiting.delete(reply.id);
+  if (reply.ok) waiter.resolve(reply.result);
+  else waiter.reject(new BridgeError(reply.error));
+}
+
+// events: collected, handed on once per animation frame
+
+/** @type {any[]} */
+let inbox = [];
+let isScheduled = false;
+
+/** @param {any[]} events */
+function receive(events) {
+  if (link.value !== "up") return;
+  for (const event of events) {
+    if (event.seq <= cursor) continue;
+    if (event.seq !== cursor + 1) return resync();
+    cursor = event.seq;
+    inbox.push(event);
+  }
+  schedule();
+}
+
+function schedule() {
+  if (isScheduled || !inbox.length) return;
+  isScheduled = true;
+  // a hidden page gets no animation frames
+  if (document.hidden) setTimeout(flush, 100);
+  else requestAnimationFrame(flush);
+}
+
+function flush() {
+  isScheduled = false;
+  const events = inbox;
+  inbox = [];
+  for (const listener of listeners) listener(events);
+}
+
+/**
+ * Called with every batch, at most once per animation frame.
+ * @param {(events: any[]) => void} listener
+ * @returns {() => void} ends it
+ */
+export function onEvents(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+// connection
+
+/**
+ * Say hello until somebody answers; `hello` gets every answer (the first, and one after each loss or gap).
+ * @param {(hello: any) => void} hello
+ */
+export async function connect(hello) {
+  onHello = hello;
+  if (isWindow && !token) await untilBegun();
+  await resync();
+}
+
+let isSyncing = false;
+
+async function resync() {
+  if (isSyncing) return;
+  isSyncing = true;
+  inbox = [];
+  try {
+    const hello = await call("app.hello");
+    cursor = hello.cursor;
+    retryMs = FIRST_RETRY_MS;
+    link.value = "up";
+    if (!isWindow) listen();
+    onHello(hello);
+  } catch {
+    lose();
+  } finally {
+    isSyncing = false;
+  }
+}
+
+function lose() {
+  if (source) source.close();
+  source = null;
+  if (link.value === "up") link.value = "lost";
+  scheduleRetry();
+}
+
+let retryTimer = 0;
+
+function scheduleRetry() {
+  if (retryTimer) return;
+  retryTimer = window.setTimeout(() => {
+    retryTimer = 0;
+    resync();
+  }, retryMs);
+  retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+}
+
+/** Try at once instead of at the next turn (the banner's button). */
+export function retryNow() {
+  window.clearTimeout(retryTimer);
+  retryTimer = 0;
+  resync();
+}
+
+function listen() {
+  if (source) source.close();
+  source = new EventSource(`/events?after=${cursor}`);
+  source.onmessage = (message) => receive(JSON.parse(message.data));
+  source.onerror = () => lose();
+}
+
+/** @type {(() => void) | null} */
+let begun = null;
+
+function untilBegun() {
+  return new Promise((resolve, reject) => {
+    begun = () => resolve(undefined);
+    window.setTimeout(() => reject(new Error("the window sent no token")), WINDOW_WAIT_MS);
+  });
+}
+
+/** The three doors for the host's `run_js`; the first token wins until the page is loaded anew. */
+const doors = Object.freeze({
+  /** @param {string} text */
+  _begin(text) {
+    if (!token) token = text;
+    if (begun) begun();
+  },
+  _reply: settle,
+  _events: receive,
+});
+Object.defineProperty(window, "pui", { value: doors, writable: false, configurable: false });
