@@ -16,10 +16,12 @@ from importlib.metadata import version
 import structlog
 
 from pui.adapters.clock import SystemClock
+from pui.adapters.data_dir import DataLease
 from pui.adapters.folder_facts import HostFolders
 from pui.adapters.host.linux import this_platform
-from pui.adapters.keystore import read_model_choice
+from pui.adapters.keystore import read_model_environment
 from pui.adapters.model.gateway import HttpModelGateway
+from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.this_app import this_app
@@ -29,9 +31,11 @@ from pui.adapters.process_table import LinuxProcessTable, own_identity
 from pui.adapters.qemu.hypervisor import QemuHypervisor
 from pui.adapters.qemu.img import QemuImages
 from pui.adapters.qemu.probe import LinuxHostProbe, ProbeSettings
+from pui.adapters.settings_file import SettingsFile
 from pui.adapters.task_files import TaskFolders
 from pui.adapters.transport import UnixTransport
-from pui.domain.model_policy import ModelChoice
+from pui.domain.errors import PuiError
+from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
 from pui.logs import close_log, open_log
 from pui.resources import load_chart
 from pui.supervisor.services import Services
@@ -44,7 +48,10 @@ MEMORY_PER_MACHINE_MIB = 1024
 
 @dataclass(frozen=True)
 class App:
-    """The composed app. `notes` are sentences for the person (a mended cache, the developer switch)."""
+    """The composed app. `notes` are sentences for the person (a mended cache, the developer switch).
+
+    `model` is what a task gets that names none; `model_fault` says why it is the demo and not what was chosen.
+    """
 
     paths: AppPaths
     packs: PackLife
@@ -55,6 +62,10 @@ class App:
     model: ModelChoice
     tcg_is_allowed: bool
     notes: list[str]
+    settings: SettingsFile
+    model_keys: ModelKeyring
+    lease: DataLease
+    model_fault: PuiError | None = None
 
 
 def tcg_is_allowed(environ: MutableMapping[str, str]) -> bool:
@@ -67,18 +78,41 @@ def composed_app(environ: MutableMapping[str, str] | None = None) -> Iterator[Ap
     """The app of this process, with its log open. Raises PuiError for folders, charts or keys that are not usable."""
     environ = os.environ if environ is None else environ
     paths = app_paths(environ)
-    model = read_model_choice(environ)
+    environment = read_model_environment(environ)
     own_dir(paths.data)
     private_dir(paths.runtime)
-    handler = open_log(paths.app_log, [model.key.reveal()])
+    lease = DataLease(paths)
     try:
-        yield _compose(paths, model, tcg_is_allowed(environ))
+        notes: list[str] = []
+        settings_file = SettingsFile(paths, notes.append)
+        keys = ModelKeyring(paths, settings_file, environment)
+        handler = open_log(paths.app_log, keys.secrets)
+        try:
+            yield _compose(paths, settings_file, keys, lease, notes, tcg_is_allowed(environ))
+        finally:
+            close_log(handler)
     finally:
-        close_log(handler)
+        lease.close()
 
 
-def _compose(paths: AppPaths, model: ModelChoice, allow_tcg: bool) -> App:
-    notes: list[str] = []
+def _default_model(keys: ModelKeyring) -> tuple[ModelChoice, PuiError | None]:
+    """A key that is kept in memory only is gone after a restart: that must not keep the app from starting."""
+    name = keys.default()
+    try:
+        return keys.choice(name.provider, name.model), None
+    except PuiError as error:
+        return DEMO_CHOICE, error
+
+
+def _compose(
+    paths: AppPaths,
+    settings_file: SettingsFile,
+    keys: ModelKeyring,
+    lease: DataLease,
+    notes: list[str],
+    allow_tcg: bool,
+) -> App:
+    model, model_fault = _default_model(keys)
     platform, clock, transport = this_platform(), SystemClock(), UnixTransport()
     starter = LinuxProcessStarter()
     settings = ProbeSettings(version("pui"), allow_tcg, notes.append)
@@ -107,7 +141,21 @@ def _compose(paths: AppPaths, model: ModelChoice, allow_tcg: bool) -> App:
     )
     supervisor = Supervisor(services, load_chart("task"), load_chart("agent"))
     _log_start(allow_tcg, model)
-    return App(paths, packs, host, files, services, supervisor, model, allow_tcg, notes)
+    return App(
+        paths,
+        packs,
+        host,
+        files,
+        services,
+        supervisor,
+        model,
+        allow_tcg,
+        notes,
+        settings_file,
+        keys,
+        lease,
+        model_fault,
+    )
 
 
 def _new_task_id() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,19 @@ def redacted(value: object, secrets: tuple[str, ...]) -> object:
 class _Redact:
     """A structlog processor."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+        self._secrets = secrets
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        secrets = tuple(secret for secret in self._secrets() if secret)
         for key in list(event):
-            event[key] = redacted(event[key], self._secrets)
+            event[key] = redacted(event[key], secrets)
         return event
 
 
-def open_log(path: Path, secrets: Iterable[str] = ()) -> logging.Handler:
-    """Send structlog's events to `path` (0600, its folder made). Close the handler with `close_log`."""
+def open_log(path: Path, secrets: Callable[[], Iterable[str]] = tuple) -> logging.Handler:
+    """Send structlog's events to `path` (0600, its folder made); `secrets` are asked for at each event, as a key may
+    be set while the app runs. Close the handler with `close_log`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     handler = RotatingFileHandler(path, maxBytes=LOG_LIMIT_BYTES, backupCount=_KEEP, encoding="utf-8", delay=True)

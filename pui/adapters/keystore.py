@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,38 +26,64 @@ ENV_KEY_FILE = "PUI_API_KEY_FILE"
 KEY_LIMIT_BYTES = 4096
 
 
+@dataclass(frozen=True)
+class ModelEnvironment:
+    """What the environment says about models. `named` is the choice of PUI_MODEL, `implied` the first provider whose
+    key is there ("" for none), `keys` every provider's key."""
+
+    named: ModelChoice | None
+    implied: str
+    keys: Mapping[str, SecretText]
+
+
 def read_model_choice(environ: MutableMapping[str, str]) -> ModelChoice:
-    """The person's choice; removes every provider's key from `environ` (give it os.environ, early).
+    """The choice by the environment alone; removes every provider's key from `environ`.
 
     Raises ModelError("model.no_key"), CallerError("caller.bad_request"), HostError("host.permission").
     """
-    keys = {kind.name: environ.pop(kind.key_variable, "") for kind in PROVIDERS.values() if kind.key_variable}
+    found = read_model_environment(environ)
+    if (named := found.named) is not None:
+        if not named.is_demo and not named.key and urlsplit(named.base_url).scheme == "https":
+            variable = named.kind.key_variable or ENV_KEY_FILE
+            raise ModelError("model.no_key", f"no key for {named.provider}: set {variable}")
+        return named
+    if not found.implied:
+        return DEMO_CHOICE
+    kind = PROVIDERS[found.implied]
+    return ModelChoice(kind.name, kind.default_model, kind.base_url, found.keys[kind.name])
+
+
+def read_model_environment(environ: MutableMapping[str, str]) -> ModelEnvironment:
+    """Removes every provider's key from `environ` (give it os.environ, early). A key may be missing.
+
+    Raises CallerError("caller.bad_request"), HostError("host.permission").
+    """
+    texts = {kind.name: environ.pop(kind.key_variable, "") for kind in PROVIDERS.values() if kind.key_variable}
+    keys = {name: checked_key(text, "environment") for name, text in texts.items() if text.strip()}
     wanted = environ.get(ENV_MODEL, "")
     base_url, key_file = environ.get(ENV_BASE_URL, "").rstrip("/"), environ.get(ENV_KEY_FILE, "")
     if not wanted:
         if base_url or key_file:
             raise CallerError("caller.bad_request", f"{ENV_MODEL} is needed beside {ENV_BASE_URL} or {ENV_KEY_FILE}")
-        wanted = next((name for name, key in keys.items() if key), DEMO_CHOICE.provider)
+        return ModelEnvironment(None, next(iter(keys), ""), keys)
     provider, _, model = wanted.partition("/")
     kind = PROVIDERS.get(provider)
     if kind is None:
         raise CallerError("caller.bad_request", f"{ENV_MODEL}: unknown provider {provider!r}; known: {_known()}")
     if kind.name == DEMO_CHOICE.provider:
-        return DEMO_CHOICE
-    return _choice(kind, model, base_url, key_file, keys.get(provider, ""))
+        return ModelEnvironment(DEMO_CHOICE, "", keys)
+    named = _choice(kind, model, base_url, key_file, keys.get(provider, SecretText("")))
+    return ModelEnvironment(named, "", keys | ({provider: named.key} if named.key else {}))
 
 
-def _choice(kind: ProviderKind, model: str, base_url: str, key_file: str, key_text: str) -> ModelChoice:
+def _choice(kind: ProviderKind, model: str, base_url: str, key_file: str, env_key: SecretText) -> ModelChoice:
     address = base_url or kind.base_url
     if not address:
         raise CallerError("caller.bad_request", f"{kind.name} needs an address in {ENV_BASE_URL}")
     if not (model or kind.default_model):
         raise CallerError("caller.bad_request", f"name the model: {ENV_MODEL}={kind.name}/MODEL")
-    key = _checked_key(_read_key_file(Path(key_file)), key_file) if key_file else _checked_key(key_text, "environment")
-    choice = ModelChoice(kind.name, model or kind.default_model, address, key)
-    if not key and urlsplit(address).scheme == "https":
-        raise ModelError("model.no_key", f"no key for {kind.name}: set {kind.key_variable or ENV_KEY_FILE}")
-    return choice
+    key = checked_key(_read_key_file(Path(key_file)), key_file) if key_file else env_key
+    return ModelChoice(kind.name, model or kind.default_model, address, key)
 
 
 def _known() -> str:
@@ -64,7 +91,14 @@ def _known() -> str:
 
 
 def _read_key_file(path: Path) -> str:
-    """The file's text; it must be a regular file that only this user (or root) can read or write."""
+    return read_secret_file(path, KEY_LIMIT_BYTES + 1).decode("ascii", "replace")
+
+
+def read_secret_file(path: Path, limit_bytes: int) -> bytes:
+    """At most `limit_bytes` of a regular file that only this user (or root) can read or write.
+
+    Raises HostError("host.permission").
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as fault:
@@ -77,12 +111,12 @@ def _read_key_file(path: Path) -> str:
             raise HostError(
                 "host.permission", f"others can read the key file {path}", hint=f"Run `chmod 600 {path}` and own it."
             )
-        return os.read(fd, KEY_LIMIT_BYTES + 1).decode("ascii", "replace")
+        return os.read(fd, limit_bytes)
     finally:
         os.close(fd)
 
 
-def _checked_key(text: str, source: str) -> SecretText:
+def checked_key(text: str, source: str) -> SecretText:
     """The key without the space around it. The message names where it came from, never a part of it."""
     key = text.strip()
     if len(key) > KEY_LIMIT_BYTES or not key.isascii() or not key.isprintable() or " " in key:

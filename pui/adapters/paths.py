@@ -125,6 +125,26 @@ class AppPaths:
         return self.data / "channel.lock"
 
     @property
+    def settings(self) -> Path:
+        """What the person has chosen for the whole app."""
+        return self.data / "settings.json"
+
+    @property
+    def model_keys(self) -> Path:
+        """Keys that the person wanted in a file (0600), and endings of those in the system's keystore."""
+        return self.data / "model-keys.json"
+
+    @property
+    def data_lock(self) -> Path:
+        """Held by every running app; whoever moves the data folder holds it alone."""
+        return self.data / "in-use.lock"
+
+    @property
+    def moved_to(self) -> Path:
+        """Text file with the folder to which all of this one was moved."""
+        return self.data / "moved-to"
+
+    @property
     def channel_cache(self) -> Path:
         """Metadata of channels and packs being downloaded; may be deleted at any time."""
         return self.cache / "channel"

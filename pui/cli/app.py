@@ -15,8 +15,10 @@ from importlib.metadata import version
 import pui.cli.cache
 import pui.cli.chart
 import pui.cli.doctor
+import pui.cli.keys
 import pui.cli.pack
 import pui.cli.run
+import pui.cli.settings
 import pui.cli.tasks
 from pui.adapters.paths import ENV_DATA_DIR
 from pui.cli.output import print_error
@@ -45,7 +47,16 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pui {version('pui')}")
     top.add_argument("--data-dir", metavar="DIR", help=f"where pui keeps packs, keys and tasks (sets {ENV_DATA_DIR})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (pui.cli.run, pui.cli.doctor, pui.cli.pack, pui.cli.tasks, pui.cli.chart, pui.cli.cache):
+    for module in (
+        pui.cli.run,
+        pui.cli.doctor,
+        pui.cli.pack,
+        pui.cli.tasks,
+        pui.cli.chart,
+        pui.cli.cache,
+        pui.cli.settings,
+        pui.cli.keys,
+    ):
         module.add_parser(commands)
     return top
 

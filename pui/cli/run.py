@@ -81,6 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = TaskSpec(arguments.prompt, mounts, memory_mib=arguments.memory, cpu_count=arguments.cpus)
     view: RunView = JsonView() if arguments.json else TextView()
     with composed_app() as app, view:
+        if app.model_fault is not None:
+            raise app.model_fault
         return asyncio.run(_run_task(app, spec, view))
 
 

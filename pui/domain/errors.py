@@ -146,6 +146,16 @@ CODES: Mapping[str, CodeInfo] = {
         "Set PUI_RUNTIME_DIR to a shorter path that only you can open.",
         Retry.AFTER_SETUP,
     ),
+    "data.moved": CodeInfo(
+        "pui's data folder was moved while this app was running.",
+        "Close pui and start it again: it then works in the new folder.",
+        Retry.AFTER_SETUP,
+    ),
+    "data.missing": CodeInfo(
+        "The folder that pui's data was moved to is not there.",
+        "Connect its disk and start again. To begin anew without that data, remove the file that the message names.",
+        Retry.AFTER_SETUP,
+    ),
     "host.busy": CodeInfo(
         "The limit of machines at one time is reached.", "Wait for a task to end, or cancel one.", Retry.AGAIN
     ),

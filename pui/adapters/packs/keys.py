@@ -113,7 +113,7 @@ def add_trusted_key(trust_dir: Path, key: TrustedKey) -> Path:
     return path
 
 
-def write_private_file(path: Path, data: bytes) -> None:
+def write_private_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Puts `data` in place of `path`, atomically and durably; only this user may write to its folder."""
     draft = f".{path.name}.{os.getpid()}.draft"
     ops = FileOps()
@@ -121,7 +121,7 @@ def write_private_file(path: Path, data: bytes) -> None:
         own_dir(path.parent)
         with opened_folder(path.parent) as fd:
             try:
-                write_new_file(ops, draft, fd, data)
+                write_new_file(ops, draft, fd, data, mode)
                 ops.rename(path.parent / draft, path)
             except BaseException:
                 (path.parent / draft).unlink(missing_ok=True)
