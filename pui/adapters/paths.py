@@ -16,7 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
-from pui.domain.errors import CallerError, HostError
+from pui.domain.errors import CallerError, HostError, SetupError
 
 ENV_DATA_DIR = "PUI_DATA_DIR"
 ENV_CACHE_DIR = "PUI_CACHE_DIR"
@@ -33,6 +33,11 @@ SOCKET_SUFFIX = ".sock"
 # names in the trust folder
 TRUST_ROOT = "root.json"
 ROOT_HISTORY = "root_history"
+
+# in a data folder whose content is elsewhere now
+MOVED_TO = "moved-to"
+_MAX_MOVES = 8
+_MAX_POINTER_BYTES = 4096
 
 SOCKET_PATH_LIMIT_BYTES = 107
 """sun_path of Linux holds 108 bytes, the last one a NUL (unix(7))."""
@@ -142,7 +147,7 @@ class AppPaths:
     @property
     def moved_to(self) -> Path:
         """Text file with the folder to which all of this one was moved."""
-        return self.data / "moved-to"
+        return self.data / MOVED_TO
 
     @property
     def channel_cache(self) -> Path:
@@ -190,11 +195,45 @@ class AppPaths:
 
 
 def app_paths(env: Mapping[str, str] | None = None) -> AppPaths:
-    """The folders of this user, from the environment's overrides or the system's habits. Creates nothing."""
+    """The folders of this user, from the environment's overrides or the system's habits. Creates nothing.
+
+    A data folder that was moved leads to its new place. Raises SetupError data.missing, HostError host.permission.
+    """
     env = os.environ if env is None else env
-    data = env.get(ENV_DATA_DIR) or platformdirs.user_data_path("pui", appauthor=False)
     cache = env.get(ENV_CACHE_DIR) or platformdirs.user_cache_path("pui", appauthor=False)
-    return AppPaths(Path(data).absolute(), Path(cache).absolute(), _runtime_path(env).absolute())
+    return AppPaths(data_chain(env)[-1], Path(cache).absolute(), _runtime_path(env).absolute())
+
+
+def data_chain(env: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """The data folder that is named (--data-dir, PUI_DATA_DIR, else the system's habit) and where each was moved to.
+
+    Raises as app_paths does.
+    """
+    env = os.environ if env is None else env
+    chain = [Path(env.get(ENV_DATA_DIR) or platformdirs.user_data_path("pui", appauthor=False)).absolute()]
+    while (target := _moved_to(chain[-1] / MOVED_TO)) is not None:
+        if target in chain or len(chain) > _MAX_MOVES:
+            raise HostError("host.permission", f"{chain[-1] / MOVED_TO} leads in a circle")
+        if not target.is_dir():
+            message = f"{chain[-1]} was moved to {target}, which is not there ({chain[-1] / MOVED_TO} says so)"
+            raise SetupError("data.missing", message)
+        chain.append(target)
+    return tuple(chain)
+
+
+def _moved_to(pointer: Path) -> Path | None:
+    """Only what this user wrote is followed."""
+    try:
+        found = pointer.lstat()
+    except OSError:
+        return None  # nothing was moved, or whoever uses the folder will say what is wrong with it
+    is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    if not is_ours or found.st_size > _MAX_POINTER_BYTES:
+        raise HostError("host.permission", f"{pointer} is not a file that only you can write")
+    target = Path(os.fsdecode(pointer.read_bytes().removesuffix(b"\n")))
+    if not target.is_absolute():
+        raise HostError("host.permission", f"{pointer} names no absolute path")
+    return target
 
 
 def _runtime_path(env: Mapping[str, str]) -> Path:
