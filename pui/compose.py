@@ -132,7 +132,7 @@ def _compose(
         process_table=LinuxProcessTable(),
         app=own_identity(),
         model=model,
-        new_gateway=lambda token: HttpModelGateway(model, token),
+        new_gateway=HttpModelGateway,
         new_task_id=_new_task_id,
         random_bytes=secrets.token_bytes,
         machine_limit=_machine_limit(),

@@ -6,7 +6,7 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,6 +271,19 @@ class TaskFiles(Protocol):
     def transcript(self, task_id: str) -> JournalFile: ...
 
     def read_journal(self, task_id: str) -> bytes: ...
+
+    def write(self, task_id: str, name: str, data: bytes) -> None:
+        """A file of the task's folder, whole or not at all, 0600. Raises HostError host.disk_full, host.permission."""
+
+    def read(self, task_id: str, name: str, limit_bytes: int) -> bytes:
+        """A file of the task's folder. Raises HostError("host.permission"): absent, larger, not readable."""
+
+    def transcript_lines(self, task_id: str) -> Generator[bytes, None, None]:
+        """Lines of the transcript without their end, newest first; none when there is no transcript. A generator:
+        close it. Blocks. Raises HostError("host.permission")."""
+
+    def disk_use_bytes(self, task_id: str) -> int:
+        """What the task's folder takes up on the disk. Blocks. 0 when it is gone."""
 
     def task_ids(self) -> Sequence[str]: ...
 

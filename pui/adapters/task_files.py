@@ -6,16 +6,19 @@ Never: a path outside `<data>/tasks` and `<runtime>`, a followed link, a file of
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from pui.adapters.journal_file import JsonlFile
+from pui.adapters.journal_file import JsonlFile, lines_from_the_end, mapped_write_error
 from pui.adapters.paths import AppPaths, checked_task_id, own_dir, private_dir
 from pui.domain.errors import CallerError, HostError
 from pui.domain.task_files import JOURNAL, TRANSCRIPT, WORK_FILES
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class TaskFolders:
@@ -52,6 +55,38 @@ class TaskFolders:
         if len(raw) > JOURNAL_LIMIT_BYTES:
             raise HostError("journal.unreadable", f"{path} is larger than {JOURNAL_LIMIT_BYTES} bytes")
         return raw
+
+    def write(self, task_id: str, name: str, data: bytes) -> None:
+        """Through a new file in the same folder: a reader sees the old bytes or the new ones."""
+        path = self.path(task_id, name)
+        new = path.with_name(f"{name}.new")
+        try:
+            with os.fdopen(os.open(new, _NEW_FILE, 0o600), "wb") as file:
+                file.write(data)
+            new.replace(path)
+        except OSError as error:
+            raise mapped_write_error(error, path) from error
+
+    def read(self, task_id: str, name: str, limit_bytes: int) -> bytes:
+        path = self.path(task_id, name)
+        try:
+            with os.fdopen(os.open(path, _READ_FILE), "rb") as file:
+                raw = file.read(limit_bytes + 1)
+        except OSError as error:
+            raise HostError("host.permission", f"cannot read {path}: {error.strerror}") from error
+        if len(raw) > limit_bytes:
+            raise HostError("host.permission", f"{path} is larger than {limit_bytes} bytes")
+        return raw
+
+    def transcript_lines(self, task_id: str) -> Generator[bytes, None, None]:
+        return lines_from_the_end(self.path(task_id, TRANSCRIPT))
+
+    def disk_use_bytes(self, task_id: str) -> int:
+        try:
+            found = [entry.stat(follow_symlinks=False) for entry in os.scandir(self._paths.task_dir(task_id))]
+        except OSError:
+            return 0
+        return sum(entry.st_blocks * 512 for entry in found)
 
     def task_ids(self) -> Sequence[str]:
         """Sorted; a stray file or a foreign name in the folder is no task."""

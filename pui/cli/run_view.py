@@ -23,12 +23,12 @@ from pui.compose import App
 from pui.domain.events import JsonValue
 from pui.domain.folder_diff import FolderDiff
 from pui.domain.journal import Record, TaskView
-from pui.domain.rpc import Dialog, Notice
+from pui.domain.rpc import Dialog, DialogsClosed, Notice
 from pui.domain.scrub import scrub_line
 from pui.domain.transcript import Change, Entry
 from pui.resources import load_chart
 from pui.supervisor.recovery import RecoveryReport
-from pui.supervisor.session import AgentState, OddBytes, SessionEvent
+from pui.supervisor.session import AgentState, OddBytes, PanelChanged, SessionEvent
 
 NETWORK_WORDS = "none in this version: the task reaches its one model and nothing else"
 _OUTPUT_LINES = 12
@@ -80,6 +80,8 @@ class JsonView:
         print_json(record.to_json())
 
     def session_event(self, event: SessionEvent) -> None:
+        if isinstance(event, PanelChanged):  # nothing is shown that the other lines do not say
+            return
         print_json({"type": "pi", **_event_json(event)})
 
     def cancelling(self) -> None:
@@ -95,7 +97,7 @@ class JsonView:
         print_json({"type": "end", "state": view.state, **result})
 
 
-def _event_json(event: SessionEvent) -> dict[str, object]:
+def _event_json(event: Change | AgentState | Dialog | DialogsClosed | Notice | OddBytes) -> dict[str, object]:
     match event:
         case Change(entry, delta, is_replaced):
             return {"event": "entry", "entry": entry.to_json(), "delta": delta, "is_replaced": is_replaced}

@@ -50,6 +50,11 @@ class AgentView:
         return self._machine.state
 
     @property
+    def run_is_open(self) -> bool:
+        """pi has said agent_start and not yet agent_settled."""
+        return self._run_is_open
+
+    @property
     def open_questions(self) -> frozenset[str]:
         """Ids of dialogs that still wait for an answer."""
         return frozenset(self._questions)

@@ -177,6 +177,12 @@ CODES: Mapping[str, CodeInfo] = {
     "guest.agent_exit": CodeInfo("pi ended on its own.", "Read the last lines of its stderr.", Retry.AGAIN),
     "guest.config": CodeInfo("The guest refused its configuration.", "Read serial.log.", Retry.AGAIN),
     "guest.mount": CodeInfo("The guest could not mount a folder.", "Read serial.log.", Retry.AGAIN),
+    "agent.refused": CodeInfo(
+        "pi refused what it was asked to do.", "Read its words; what you can change is in the message.", Retry.UNKNOWN
+    ),
+    "agent.no_answer": CodeInfo(
+        "pi did not answer in time.", "It may be busy: look at what it does, then try again.", Retry.AGAIN
+    ),
     # model
     "model.no_key": CodeInfo(
         "No key is set for this provider.", "Set the key, or use the demo model.", Retry.AFTER_SETUP

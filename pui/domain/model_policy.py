@@ -103,6 +103,14 @@ PROVIDERS: Mapping[str, ProviderKind] = {
 }
 
 
+def check_model_name(provider: str, model: str) -> None:
+    """Raises CallerError("caller.bad_request") for a provider that pui does not know or an odd model id."""
+    if provider not in PROVIDERS:
+        raise CallerError("caller.bad_request", f"unknown provider {provider!r}; known are: {', '.join(PROVIDERS)}")
+    if not _MODEL_ID.fullmatch(model):
+        raise CallerError("caller.bad_request", f"{model!r} is not a model name")
+
+
 @dataclass(frozen=True)
 class ModelChoice:
     """One task's model: provider kind, model id, the one upstream and its key.
@@ -118,12 +126,7 @@ class ModelChoice:
     key: SecretText = field(default_factory=lambda: SecretText(""), compare=False)
 
     def __post_init__(self) -> None:
-        if self.provider not in PROVIDERS:
-            raise CallerError(
-                "caller.bad_request", f"unknown provider {self.provider!r}; known are: {', '.join(PROVIDERS)}"
-            )
-        if not _MODEL_ID.fullmatch(self.model):
-            raise CallerError("caller.bad_request", f"{self.model!r} is not a model name")
+        check_model_name(self.provider, self.model)
         if not self.is_demo:
             check_base_url(self.base_url)
 

@@ -27,6 +27,8 @@ def decide_outcome(source: str, target: str | None, event: Event, facts: Mapping
     match event:
         case ActivityDone():
             return Outcome("completed")
+        case Triggered("finish"):
+            return Outcome("completed")
         case Triggered():
             return _outcome("cancelled", "task.cancelled", f"cancelled in the state {source}")
         case TimedOut():

@@ -1,7 +1,7 @@
 """A client of pi's RPC mode, without I/O: commands out as bytes, records in as typed events.
 
 In: bytes of pi's stdout (hostile: anything in the guest may have written them); commands by name.
-Out: Response, PiRecord, Dialog, Notice, DialogsClosed, RpcFault; one line of bytes a command.
+Out: Response, PiRecord, Dialog, Notice, DialogsClosed, Unsupported, RpcFault; one line of bytes a command.
 Never: I/O, waiting, a value of the guest sent back unchecked. Source: pi 1.5.2 docs/rpc.md.
 """
 
@@ -76,6 +76,22 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Unsupported:
+    """An extension wants something of the screen that only a terminal can do; `method` is what it called it."""
+
+    method: str
+
+
+@dataclass(frozen=True)
+class StopOrder:
+    """What stops a run: bytes to be written, and the ids whose answers tell what was queued and that it is over."""
+
+    line: bytes
+    clear_queue: str
+    abort: str
+
+
+@dataclass(frozen=True)
 class DialogsClosed:
     """These dialogs can no longer be answered usefully."""
 
@@ -90,7 +106,7 @@ class RpcFault:
     fatal_code: str = ""
 
 
-RpcEvent = Response | PiRecord | Dialog | Notice | DialogsClosed | RpcFault
+RpcEvent = Response | PiRecord | Dialog | Notice | DialogsClosed | Unsupported | RpcFault
 
 
 @dataclass
@@ -157,15 +173,16 @@ class RpcClient:
         self._unanswered.pop(dialog_id, None)
         return _answer_line(dialog_id, value, confirmed)
 
-    def stop(self) -> list[bytes]:
-        """The lines that stop a run: cancel every dialog ever left unanswered, clear the queue, abort.
+    def stop(self) -> StopOrder:
+        """What stops a run: cancel every dialog ever left unanswered, clear the queue, abort.
 
         The order matters: abort hangs while an extension without a signal waits for its dialog.
         """
         lines = [_answer_line(dialog_id, None, None) for dialog_id in self._unanswered]
         self._unanswered.clear()
         self._open_dialogs.clear()
-        return [*lines, self.command("clear_queue").line, self.command("abort").line]
+        clear, abort = self.command("clear_queue"), self.command("abort")
+        return StopOrder(b"".join([*lines, clear.line, abort.line]), clear.id, abort.id)
 
     def feed(self, data: bytes) -> list[RpcEvent]:
         """What the bytes say, in order."""
@@ -233,7 +250,8 @@ class RpcClient:
         if isinstance(method, str) and method in DIALOGS:
             return self._on_dialog(method, parsed.value)
         if not isinstance(method, str) or method not in NOTICES:
-            return self._fault("a question of an unknown kind")
+            known_form = isinstance(method, str) and 0 < len(method) <= _ID_LIMIT_CHARS
+            return [Unsupported(scrub_line(str(method), 40))] if known_form else self._fault("a question of no kind")
         faults = check_fields(parsed.value, NOTICES[method])
         if faults:
             return self._fault(f"notice `{method}`: " + "; ".join(faults))

@@ -12,6 +12,7 @@ QEMU_LOG = "qemu.log"
 QEMU_IMG_LOG = "qemu-img.log"
 OVERLAY = "overlay.qcow2"
 CHANGES_DIFF = "changes.diff"
+CHANGES_VIEW = "changes.json"
 
 WORK_FILES = (OVERLAY, QEMU_IMG_LOG)
 """What a task leaves that nobody reads later: removed at teardown and by recovery."""

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from pui.domain.errors import ModelError
 from pui.domain.events import JsonValue
+from pui.domain.links import find_links
 from pui.domain.rpc import PiRecord
 from pui.domain.scrub import scrub_line, scrub_text
 
 TEXT_LIMIT_CHARS = 262_144
 OUTPUT_LIMIT_CHARS = 32_768
+DIFF_LIMIT_CHARS = 65_536
 OPEN_LIMIT = 256
 
 _Json = Mapping[str, JsonValue]
@@ -26,9 +28,10 @@ _Json = Mapping[str, JsonValue]
 class Entry:
     """One card of the transcript.
 
-    `key` counts from 1. `kind`: user, text, thinking, tool, error, notice. For a tool `title` is its name, `args` its
-    arguments as given (scrubbed texts), `text` its output so far, `is_error` and `duration_ms` its end. While a text
-    streams, `text` stays empty (a burst of deltas must not hold a copy of all of it each): add up the deltas.
+    `key` counts from 1, `at_ms` is when it began (Unix time). `kind`: user, text, thinking, tool, error, notice. For a
+    tool `title` is its name, `args` its arguments as given (scrubbed texts), `text` its output so far, `is_error` and
+    `duration_ms` its end, `diff` the patch of an edit. While a text streams, `text` stays empty (a burst of deltas must
+    not hold a copy of all of it each): add up the deltas.
     """
 
     key: int
@@ -39,9 +42,16 @@ class Entry:
     is_error: bool = False
     is_final: bool = False
     duration_ms: int | None = None
+    at_ms: int = 0
+    diff: str = ""
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The addresses in a final text, in order; a tool's output has none."""
+        return find_links(self.text) if self.is_final and self.kind != "tool" else ()
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The line of transcript.jsonl and the shape of the shell."""
+        """The line of transcript.jsonl; the page gets `links` too (views.py)."""
         return {
             "key": self.key,
             "kind": self.kind,
@@ -51,6 +61,8 @@ class Entry:
             "is_error": self.is_error,
             "is_final": self.is_final,
             "duration_ms": self.duration_ms,
+            "at_ms": self.at_ms,
+            "diff": self.diff,
         }
 
 
@@ -107,22 +119,35 @@ class Transcript:
 
     def __init__(self) -> None:
         self._next_key = 1
+        self._at_ms = 0
         self._blocks: dict[int, _Block] = {}
         self._tools: dict[str, Entry] = {}
         self.last_error = ""
         self.was_aborted = False
 
-    def add(self, record: PiRecord) -> list[Change]:
-        """The changes that `record` makes; none for a record a person need not see."""
+    def add(self, record: PiRecord, at_ms: int = 0) -> list[Change]:
+        """The changes that `record` makes at this time; none for a record a person need not see."""
+        self._at_ms = at_ms
         handler = _HANDLERS.get(record.type)
         return handler(self, record.fields) if handler else []
+
+    def note(self, kind: str, text: str, at_ms: int, *, is_error: bool = False) -> list[Change]:
+        """An entry of pui's own: what pi refused, what went wrong."""
+        self._at_ms = at_ms
+        return self._said(kind, text, is_error=is_error)
+
+    def end(self, at_ms: int) -> list[Change]:
+        """Nothing more comes: what is still open ends as it was shown."""
+        self._at_ms = at_ms
+        return self._on_settled({})
 
     def model_error(self) -> ModelError | None:
         """ModelError("model.upstream") if the last assistant message ended by an error, else None."""
         return ModelError("model.upstream", scrub_line(self.last_error, 500)) if self.last_error else None
 
     def _new(self, kind: str, text: str = "", *, is_final: bool = False, is_error: bool = False) -> Entry:
-        entry = Entry(self._next_key, kind, _cut(scrub_text(text)), is_final=is_final, is_error=is_error)
+        shown = _cut(scrub_text(text))
+        entry = Entry(self._next_key, kind, shown, is_final=is_final, is_error=is_error, at_ms=self._at_ms)
         self._next_key += 1
         return entry
 
@@ -227,6 +252,7 @@ class Transcript:
             is_error=fields.get("isError") is True,
             is_final=True,
             duration_ms=int(duration) if isinstance(duration, int | float) else None,
+            diff=_patch(_object(fields, "result")),
         )
         return coalesce([*changes, Change(done)])
 
@@ -270,6 +296,12 @@ _HANDLERS = {
     "compaction_end": Transcript._on_compaction_end,
     "extension_error": Transcript._on_extension_error,
 }
+
+
+def _patch(result: _Json) -> str:
+    """The unified patch of a tool that edits, where pi gives one and it can be shown whole."""
+    patch = scrub_text(_text(_object(result, "details"), "patch")[: DIFF_LIMIT_CHARS + 1])
+    return patch if len(patch) <= DIFF_LIMIT_CHARS else ""
 
 
 def _unfinished(tool: Entry) -> Entry:

@@ -53,7 +53,7 @@ class TaskActivities:
         self._check_folders = check_folders
         self._is_retry = False
         self._machine = MachineWork(task_id, spec, services, resources)
-        self._guest = GuestWork(spec, services, journal, resources, session, self._machine)
+        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine)
 
     def table(self) -> Mapping[str, Activity]:
         """Exactly the names of domain/chart_names.py."""

@@ -21,6 +21,11 @@ class Feed(Generic[Item]):
         self._changed = asyncio.Event()
         self._is_closed = False
 
+    @property
+    def end(self) -> int:
+        """The cursor behind the newest item."""
+        return self._first + len(self._items)
+
     def append(self, item: Item) -> None:
         """Add one item and wake the watchers."""
         self._items.append(item)

@@ -10,15 +10,18 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from pui.domain.agent_panel import session_stats, shown_model
 from pui.domain.errors import GuestError, ProtocolError, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.guest_config import GuestMount, GuestSetup, plan_guest_config
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
+from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import WORKSPACE, TaskSpec, guest_paths, mount_tag
-from pui.ports import ByteChannel
+from pui.ports import ByteChannel, ModelGateway
 from pui.supervisor.guest_control import GuestControl
 from pui.supervisor.machine_work import MachineWork
+from pui.supervisor.model_choice import choose_model
 from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
@@ -40,6 +43,7 @@ class GuestWork:
 
     def __init__(
         self,
+        task_id: str,
         spec: TaskSpec,
         services: Services,
         journal: TaskJournal,
@@ -47,6 +51,7 @@ class GuestWork:
         session: Session,
         machine: MachineWork,
     ) -> None:
+        self._task_id = task_id
         self._spec = spec
         self._services = services
         self._journal = journal
@@ -56,20 +61,23 @@ class GuestWork:
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._control: GuestControl | None = None
         self._token = SecretText("")
+        self._model = services.model
 
     async def await_hello(self, cause: int) -> Facts:
         """Until pi has answered get_state: ready means usable. Each part is watched by what those before it opened."""
         control = await self._while_live(self._take_control(cause))
         await self._while_live(self._open_ports(control, cause))
         state = await self._while_live(self._start_pi(control))
-        facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": state.get("model")}
+        facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": _model_of(state)}
         self._journal.write("fact", cause, {"facts": facts})
         return {}
 
     async def serve_channel(self, cause: int) -> Facts:
-        """Give pi the prompt; done when pi has settled."""
-        stats = await self._while_live(self._run_prompt())
-        self._journal.write("fact", cause, {"facts": {"stats": dict(stats)}})
+        """Give pi the prompt. Done when pi has settled; an interactive task goes on until somebody ends it."""
+        if self._spec.is_interactive:
+            await self._while_live(self._serve_person(cause))
+        else:
+            await self._while_live(self._run_prompt(cause))
         return {}
 
     async def _take_control(self, cause: int) -> GuestControl:
@@ -90,9 +98,42 @@ class GuestWork:
         await control.order(*self._configuration())
         return await self._session.ask("get_state")
 
-    async def _run_prompt(self) -> Mapping[str, JsonValue]:
-        await self._session.prompt(self._spec.prompt)
-        return await self._session.ask("get_session_stats")
+    async def _run_prompt(self, cause: int) -> None:
+        if self._spec.thinking:
+            await self._session.ask("set_thinking_level", level=self._spec.thinking)
+        await self._session.prompt(self._spec.prompt, self._images())
+        await self._note_stats(cause)
+
+    async def _serve_person(self, cause: int) -> None:
+        """What goes wrong in a conversation is told in it; only a machine or a pi that ends ends the task."""
+        count = 0
+        await self._told(self._open_conversation())
+        while True:
+            count = await self._session.wait_settled(count)
+            await self._told(self._note_stats(cause))
+
+    async def _open_conversation(self) -> None:
+        session, spec = self._session, self._spec
+        if spec.thinking:
+            await session.ask_soon("set_thinking_level", level=spec.thinking)
+        await session.ask_soon("get_available_thinking_levels")
+        await session.send(spec.prompt, "prompt", self._images())
+
+    async def _told(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except PuiError as fault:
+            self._session.note_fault(fault)
+
+    async def _note_stats(self, cause: int) -> None:
+        """Cost survives the app: it is a fact of the journal."""
+        stats = session_stats(await self._session.ask_soon("get_session_stats"))
+        self._journal.write("fact", cause, {"facts": {"stats": stats}})
+
+    def _images(self) -> list[PromptImage]:
+        files = self._services.files
+        limit_bytes = IMAGES_TOTAL_LIMIT_BYTES
+        return [PromptImage(i.mime, files.read(self._task_id, i.name, limit_bytes)) for i in self._spec.images]
 
     def _configuration(self) -> tuple[CtlCommand, ...]:
         kind = self._machine.ground.share_kind or "9p"
@@ -107,17 +148,22 @@ class GuestWork:
             entropy=self._services.random_bytes(32),
             mounts=mounts,
             working_dir=paths[0] if paths else WORKSPACE,
-            model=self._services.model,
+            model=self._model,
             token=self._token,
         )
         return plan_guest_config(setup)
 
     async def _serve_model(self, cause: int) -> None:
         self._token = SecretText(self._services.random_bytes(24).hex())
-        gateway = self._services.new_gateway(self._token)
+        self._model = choose_model(self._services, self._spec)
+        gateway = self._services.new_gateway(self._model, self._token)
         self._resources.push(Resource("model-gateway", "gateway", gateway.close), cause)
-        self._journal.write("fact", cause, {"facts": {"model_label": gateway.label, "is_demo": gateway.is_demo}})
+        self._journal.write("fact", cause, {"facts": self._model_facts(gateway)})
         self._read("pui.model", gateway.serve(await self._connect("pui.model", cause)), cause)
+
+    def _model_facts(self, gateway: ModelGateway) -> dict[str, JsonValue]:
+        model: JsonValue = {"provider": self._model.provider, "model": self._model.model}
+        return {"model_label": gateway.label, "is_demo": gateway.is_demo, "model_choice": model}
 
     async def _connect(self, port: str, cause: int) -> ByteChannel:
         endpoint = self._machine.endpoints[port]
@@ -173,6 +219,11 @@ class GuestWork:
 
 def _marks(control: GuestControl) -> dict[str, JsonValue]:
     return {mark.stage: mark.uptime_ms for mark in control.marks}
+
+
+def _model_of(state: Mapping[str, JsonValue]) -> JsonValue:
+    model = state.get("model")
+    return shown_model(model) if isinstance(model, dict) else None
 
 
 def _how(exited: Exited) -> str:

@@ -16,6 +16,7 @@ from pui.ports import (
     Folders,
     HostProbe,
     Hypervisor,
+    ModelChoices,
     ModelGateway,
     MountServers,
     PackLock,
@@ -30,7 +31,9 @@ from pui.ports import (
 
 @dataclass(frozen=True)
 class Services:
-    """`machine_limit` is the number of machines at one time; `new_gateway` takes the task's token.
+    """`machine_limit` is the number of machines at one time; `new_gateway` takes the task's model and token.
+
+    `model` is what a task gets that names none; `models` looks up the others, None where there is only the one.
 
     `pack_trial` is told how boots end, None where packs are no part of the matter.
     `random_bytes` returns that many fresh bytes for tokens and the guest's entropy.
@@ -49,9 +52,10 @@ class Services:
     process_table: ProcessTable
     app: ProcessIdentity
     model: ModelChoice
-    new_gateway: Callable[[SecretText], ModelGateway]
+    new_gateway: Callable[[ModelChoice, SecretText], ModelGateway]
     new_task_id: Callable[[], str]
     random_bytes: Callable[[int], bytes]
     machine_limit: int
     tcg_is_allowed: bool
     pack_trial: PackTrial | None = None
+    models: ModelChoices | None = None

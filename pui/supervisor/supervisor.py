@@ -168,7 +168,7 @@ class Supervisor:
             await runner.run()
             await judge_boot(self._services, journal)
         finally:
-            session.close()
+            await session.end()
             journal.close()
 
 

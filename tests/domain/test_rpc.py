@@ -24,6 +24,7 @@ from pui.domain.rpc import (
     RpcClient,
     RpcEvent,
     RpcFault,
+    Unsupported,
 )
 from pui.domain.rpc_schema import COMMANDS, RECORDS
 from tests.support.recordings import NAMES, Replay
@@ -206,9 +207,11 @@ def test_stop_cancels_dialogs_then_clears_the_queue_then_aborts() -> None:
     client.feed(_select("d1") + _select("d2"))
     client.answer("d1", value="No")
     client.feed(_bytes(type="tool_execution_end", toolCallId="a", toolName="bash", result={}, isError=True))
-    lines = [json.loads(line) for line in client.stop()]
+    order = client.stop()
+    lines = [json.loads(line) for line in order.line.split(b"\n") if line]
     assert lines[0] == {"type": "extension_ui_response", "id": "d2", "cancelled": True}
     assert [line["type"] for line in lines[1:]] == ["clear_queue", "abort"]
+    assert [line["id"] for line in lines[1:]] == [order.clear_queue, order.abort]
 
 
 @pytest.mark.parametrize(
@@ -219,9 +222,11 @@ def test_f11_an_odd_dialog_is_a_fault(more: dict[str, Any]) -> None:
     assert isinstance(_one(RpcClient(), **value), RpcFault)
 
 
-def test_an_unknown_kind_of_question_and_a_repeated_id_are_faults() -> None:
+def test_an_unknown_kind_of_question_is_told_and_a_repeated_id_is_a_fault() -> None:
     client = RpcClient()
-    assert "unknown kind" in _fault(client, _bytes(type="extension_ui_request", id="d", method="pay")).reason
+    assert client.feed(_bytes(type="extension_ui_request", id="d", method="pay\u202e")) == [Unsupported("pay<U+202E>")]
+    assert "no kind" in _fault(client, _bytes(type="extension_ui_request", id="d", method=7)).reason
+    assert "no kind" in _fault(client, _bytes(type="extension_ui_request", id="d", method="x" * 201)).reason
     client.feed(_select())
     assert "one id" in _fault(client, _select()).reason
 

@@ -139,7 +139,7 @@ def real_services(
         process_table=LinuxProcessTable(),
         app=own_identity(),
         model=DEMO_CHOICE,
-        new_gateway=lambda token: HttpModelGateway(DEMO_CHOICE, token),
+        new_gateway=HttpModelGateway,
         new_task_id=lambda: f"t-{secrets.token_hex(4)}",
         random_bytes=secrets.token_bytes,
         machine_limit=machine_limit,

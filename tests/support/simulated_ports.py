@@ -20,7 +20,7 @@ from pui.adapters.task_files import TaskFolders
 from pui.domain.errors import CallerError, HostError, LaunchError, OutcomeUnknownError, PuiError
 from pui.domain.facts import AcceleratorVerdict, HostFacts, ShareVerdict
 from pui.domain.launch_plan import LaunchPlan, ShareInput
-from pui.domain.model_policy import DEMO_CHOICE, SecretText
+from pui.domain.model_policy import DEMO_CHOICE, ModelChoice, SecretText
 from pui.domain.task import MountRequest
 from pui.ports import BusyFolder, ByteChannel, ChosenFolder, InstalledPack, ProcessIdentity, SocketEndpoint
 from pui.supervisor.services import Services
@@ -345,7 +345,7 @@ class SimulatedPorts:
             self.guest_does(self.guest.ctl_connected())
         return channel
 
-    def new_gateway(self, token: SecretText) -> SimGateway:
+    def new_gateway(self, choice: ModelChoice, token: SecretText) -> SimGateway:
         self._fail_at("new-gateway")
         return SimGateway(self)
 
