@@ -19,6 +19,10 @@ fuzz: setup
 docs: setup
 	@.venv/bin/python -m pui.cli.docs
 
+# The tables of docs/security.md, from the last run of the tests (build/security-cases.json).
+security: setup
+	@.venv/bin/python -m tests.support.security_page
+
 bench: setup
 	@.venv/bin/python -m tests.benchmarks
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from pui.logs import drop_events
 
+pytest_plugins = ["tests.support.security_record"]
 settings.register_profile("pui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pui")  # no test may fail because the machine is busy
 structlog.configure(processors=[drop_events])

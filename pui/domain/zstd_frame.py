@@ -39,6 +39,11 @@ class ZstdFrameReader:
         self._last_block_seen = False
         self._frame_is_complete = False
 
+    @property
+    def content_bytes(self) -> int | None:
+        """What the frame announces, as soon as its header is known."""
+        return self._header.content_bytes if self._header else None
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Complete pieces: header, blocks, checksum. Raises SetupError pack.malformed, .too_large, .checksum."""
         self._buffer += chunk

@@ -145,6 +145,23 @@ def lying_bomb(tar: bytes) -> bytes:
     return head + block * 20_000
 
 
+def announces_more(tar: bytes) -> bytes:
+    """A frame of raw blocks that ends with an empty one, where libzstd does not compare the announced size."""
+    blocks = b"".join(
+        (len(part) << 3).to_bytes(3, "little") + part
+        for part in (tar[at : at + 100_000] for at in range(0, len(tar), 100_000))
+    )
+    checksum = compress(tar)[-4:]
+    return (
+        b"\x28\xb5\x2f\xfd"
+        + bytes([0x84, 0x50])
+        + (len(tar) + 512).to_bytes(4, "little")
+        + blocks
+        + b"\1\0\0"
+        + checksum
+    )
+
+
 def signed_by(*keys: SimKey) -> Callable[[], PackSim]:
     return lambda: PackSim(version=2, keys=keys)
 
@@ -251,6 +268,7 @@ CASES: list[Case] = [
     ("A20", "lying-announcement", archive(lying_bomb), "pack.checksum"),
     ("A21", "window-31", archive(wide_window), "pack.too_large"),
     ("A22", "forged-2^40", archive(forged_size(2**40)), "pack.too_large"),
+    ("A22", "announces-more", archive(announces_more), "pack.checksum"),
     ("A22", "no-announcement", archive(lambda tar: compress(tar, content_size=False)), "pack.malformed"),
     ("A22", "padding", raw_tar(*map(honest, ORDER), end=bytes(30_000)), "pack.too_large"),
     ("A23", "file-cut", archive(lambda tar: compress(tar)[:-40], signed=False), "pack.checksum"),

@@ -68,6 +68,8 @@ def _decompress(chunks: Iterable[bytes], limit_bytes: int) -> Iterator[bytes]:
     frame.finish()
     if not engine.eof:
         raise SetupError("pack.checksum", "the archive is cut off: the decompressor waits for more")
+    if limit_bytes - left != frame.content_bytes:  # libzstd does not compare when the last block is an empty one
+        raise SetupError("pack.checksum", f"the archive announces {frame.content_bytes} bytes and has others")
 
 
 def _decompress_piece(engine: zstandard.ZstdDecompressionObj, piece: bytes) -> bytes:
