@@ -67,7 +67,12 @@ def _start(layout: Layout) -> Iterator[str]:
 
 
 def _path(points: Sequence[Point]) -> str:
-    """A line with rounded corners and an arrow tip at its end."""
+    line, tip = wire_path(points)
+    return f'<path d="{line}"/><polygon class="tip" points="{tip}"/>'
+
+
+def wire_path(points: Sequence[Point]) -> tuple[str, str]:
+    """A line with rounded corners and the arrow tip at its end: `d` of a path, `points` of a polygon."""
     end, before = points[-1], points[-2]
     reach = max(abs(end[0] - before[0]), abs(end[1] - before[1])) or 1.0
     dx, dy = (end[0] - before[0]) / reach, (end[1] - before[1]) / reach
@@ -81,7 +86,7 @@ def _path(points: Sequence[Point]) -> str:
     tip = f"{end[0]:.1f},{end[1]:.1f} " + " ".join(
         f"{back[0] + sign * wing[0]:.1f},{back[1] + sign * wing[1]:.1f}" for sign in (1, -1)
     )
-    return f'<path d="{"".join(parts)}"/><polygon class="tip" points="{tip}"/>'
+    return "".join(parts), tip
 
 
 def _toward(corner: Point, other: Point) -> Point:

@@ -1,21 +1,28 @@
-"""A journal laid over its chart: which way a task went and how long it stayed where.
+"""A journal laid over its chart: which way a task, its agent or a pack went and how long it stayed where.
 
-In: the records of a journal. Out: `Trace`, which the drawings and the text take.
+In: the records of a journal, the lines about pi's state in a transcript. Out: `Trace`, which the drawings, the text and
+the page take.
 Never: the file, the clock: a state that still lasts is measured up to the last record.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pui.domain.journal import Record, fold
+from pui.domain.journal import Record, Visit, fold
+from pui.domain.json_guard import JsonFault, parse_json
 from pui.domain.statechart import Chart
 
 
 @dataclass(frozen=True)
 class TraceStep:
-    """The `number`th move (from 1): `source` was left for `target` after `spent_ns` there."""
+    """The `number`th move (from 1): `source` was left for `target` after `spent_ns` there.
+
+    `seq` is the record that tells of it, 0 where there is none.
+    """
 
     number: int
     source: str
@@ -24,6 +31,7 @@ class TraceStep:
     guard: str | None
     at_ns: int
     spent_ns: int
+    seq: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,38 +63,91 @@ def end_text(chart: Chart, trace: Trace) -> str:
 
 
 def trace_of(records: Sequence[Record]) -> Trace:
-    """The trace of a journal in order; an empty one stands in "created" and has spent no time."""
+    """The trace of a task's journal in order; an empty one stands in "created" and has spent no time."""
     view = fold(records)
-    steps = _steps(records)
-    spent: dict[str, int] = {}
-    visits: dict[str, int] = {}
-    for step in steps:
-        spent[step.source] = spent.get(step.source, 0) + step.spent_ns
-    if view.visits:
-        last = view.visits[-1]
-        spent[last.state] = spent.get(last.state, 0) + max(0, view.changed_at_ns - last.entered_at_ns)
-    for visit in view.visits:
-        visits[visit.state] = visits.get(visit.state, 0) + 1
-    return Trace(
-        steps=steps,
-        spent_ns=spent,
-        visits=visits,
-        refusals=_refusals(records),
+    return replace(
+        _trace(view.visits, view.changed_at_ns, _guards(records)),
         current=view.state,
-        total_ns=max(0, view.changed_at_ns - view.created_at_ns),
+        refusals=_refusals(records),
         outcome=_outcome_text(records),
     )
 
 
-def _steps(records: Sequence[Record]) -> tuple[TraceStep, ...]:
-    guards = {record.seq: record.fields.get("guard") for record in records}
-    visits = fold(records).visits
+def pack_trace(records: Sequence[Record], pack_id: str, initial: str) -> Trace:
+    """The trace of one pack in the store's journal, all its lives; one that the journal does not know has not moved."""
+    own = [record for record in records if record.type == "transition" and record.fields.get("pack") == pack_id]
+    moves = [
+        Visit(str(record.fields.get("to", "")), record.at_ns, str(record.fields.get("trigger", "")), record.seq)
+        for record in own
+    ]
+    first_ns = own[0].at_ns if own else 0
+    last_ns = max(record.at_ns for record in records) if own else 0
+    return _trace((Visit(initial, first_ns, "", 0), *moves), last_ns, _guards(own))
+
+
+_AGENT_LINE = re.compile(rb'\{"at_ns":[0-9]{1,20},"agent":"')
+
+
+def agent_trace(transcript: bytes, chart: Chart) -> Trace:
+    """The trace of pi by the lines of transcript.jsonl that tell its state; every other line is passed over.
+
+    A line names the state alone: its trigger is that of the chart's only way there, or all that lead there.
+    """
+    visits: list[Visit] = []
+    for line in transcript.split(b"\n"):
+        if _AGENT_LINE.match(line) is None:
+            continue
+        parsed = parse_json(line)
+        if isinstance(parsed, JsonFault):
+            continue
+        at_ns, state = parsed.value.get("at_ns"), parsed.value.get("agent")
+        if not isinstance(at_ns, int) or not isinstance(state, str) or state not in chart.states:
+            continue
+        if not visits:
+            visits.append(Visit(chart.initial, at_ns, "", 0))
+        visits.append(Visit(state, at_ns, _triggers_between(chart, visits[-1].state, state), 0))
+    if not visits:
+        visits.append(Visit(chart.initial, 0, "", 0))
+    return _trace(visits, visits[-1].entered_at_ns, {})
+
+
+def _triggers_between(chart: Chart, source: str, target: str) -> str:
+    ways = [branch.trigger for branch in chart.states[source].branches if branch.target == target]
+    return " · ".join(dict.fromkeys(ways))
+
+
+def _trace(visits: Sequence[Visit], changed_at_ns: int, guards: Mapping[int, str]) -> Trace:
+    steps = _steps(visits, guards)
+    spent: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for step in steps:
+        spent[step.source] = spent.get(step.source, 0) + step.spent_ns
+    for visit in visits:
+        counts[visit.state] = counts.get(visit.state, 0) + 1
+    if visits:
+        last = visits[-1]
+        spent[last.state] = spent.get(last.state, 0) + max(0, changed_at_ns - last.entered_at_ns)
+    return Trace(
+        steps=steps,
+        spent_ns=spent,
+        visits=counts,
+        refusals={},
+        current=visits[-1].state if visits else "",
+        total_ns=max(0, changed_at_ns - visits[0].entered_at_ns) if visits else 0,
+        outcome="",
+    )
+
+
+def _guards(records: Iterable[Record]) -> dict[int, str]:
+    return {record.seq: guard for record in records if isinstance(guard := record.fields.get("guard"), str)}
+
+
+def _steps(visits: Sequence[Visit], guards: Mapping[int, str]) -> tuple[TraceStep, ...]:
     found = []
-    for number, (left, entered) in enumerate(zip(visits, visits[1:], strict=False), 1):
-        guard = guards.get(entered.seq)
+    for number, (left, entered) in enumerate(itertools.pairwise(visits), 1):
         spent_ns = max(0, entered.entered_at_ns - left.entered_at_ns)  # the clock of the system may be set back
-        named = guard if isinstance(guard, str) else None
-        step = TraceStep(number, left.state, entered.state, entered.trigger, named, entered.entered_at_ns, spent_ns)
+        at_ns, seq = entered.entered_at_ns, entered.seq
+        step = TraceStep(number, left.state, entered.state, entered.trigger, guards.get(seq), at_ns, spent_ns, seq)
         found.append(step)
     return tuple(found)
 
