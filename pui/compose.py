@@ -17,7 +17,9 @@ import structlog
 
 from pui.adapters.clock import SystemClock
 from pui.adapters.data_dir import DataLease
+from pui.adapters.desktop import HostDesktop
 from pui.adapters.folder_facts import HostFolders
+from pui.adapters.folder_grants import FolderGrantFile
 from pui.adapters.host.linux import this_platform
 from pui.adapters.keystore import read_model_environment
 from pui.adapters.model.gateway import HttpModelGateway
@@ -37,7 +39,11 @@ from pui.adapters.transport import UnixTransport
 from pui.domain.errors import PuiError
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
 from pui.logs import close_log, open_log
+from pui.ports import Dialogs
 from pui.resources import load_chart
+from pui.shell.blobs import Blobs
+from pui.shell.desk import AppFacts, Carrier, Desk
+from pui.shell.folder_book import FolderBook
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 
@@ -155,6 +161,30 @@ def _compose(
         keys,
         lease,
         model_fault,
+    )
+
+
+def compose_desk(app: App, dialogs: Dialogs, carrier: Carrier) -> Desk:
+    """What the verbs work with, for the one page of this app."""
+    services = app.services
+    facts = AppFacts(
+        version=version("pui"),
+        platform=f"{this_platform().os} {this_platform().arch}",
+        carrier=carrier,
+        is_emulation_allowed=app.tcg_is_allowed,
+        notes=app.notes,
+        data_dir=app.paths.data,
+    )
+    grants = FolderGrantFile(app.paths)
+    return Desk(
+        supervisor=app.supervisor,
+        services=services,
+        facts=facts,
+        dialogs=dialogs,
+        clock=services.clock,
+        blobs=Blobs(services.clock, services.random_bytes),
+        desktop=HostDesktop(),
+        folders=FolderBook(grants, services.folders, dialogs, services.clock, services.random_bytes),
     )
 
 

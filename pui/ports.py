@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
+from pui.domain.folder_grants import FolderGrant
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
 from pui.domain.model_policy import ModelChoice, SecretText
@@ -382,3 +383,23 @@ class ModelKeys(Protocol):
 
     def set_address(self, provider: str, address: str) -> None:
         """An empty one goes back to the provider's own. Raises CallerError, HostError."""
+
+
+class GrantFile(Protocol):
+    """Keeps the folders that the person has let pui use."""
+
+    def load(self) -> tuple[FolderGrant, ...]:
+        """Nothing if there is no file or a damaged one (which is set aside). Raises HostError("host.permission")."""
+
+    def save(self, grants: Sequence[FolderGrant]) -> None:
+        """Durable, as a whole. Raises HostError host.disk_full, host.permission."""
+
+
+class Desktop(Protocol):
+    """The person's desktop. The methods block: call them on a worker thread."""
+
+    def open_link(self, url: str) -> bool:
+        """Open an http(s) address in the person's browser; False when there is none."""
+
+    def save_file(self, path: Path, data: bytes) -> None:
+        """Write a file that the person named in a native dialog (0600). Raises HostError."""

@@ -106,6 +106,21 @@ class AppPaths:
         return self.pack_dir / "check-due"
 
     @property
+    def folder_grants(self) -> Path:
+        """The folders that the person has let pui use, with the last choice for each."""
+        return self.data / "folders.json"
+
+    @property
+    def window_place(self) -> Path:
+        """Size and place of the window."""
+        return self.data / "window.json"
+
+    @property
+    def instance_socket(self) -> Path:
+        """The running window listens here, so that a second start brings it to the front."""
+        return self.runtime / "window.sock"
+
+    @property
     def trust_dir(self) -> Path:
         """`<keyid>.json`, one per trusted key."""
         return self.data / "trust"

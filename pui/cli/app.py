@@ -18,6 +18,7 @@ import pui.cli.doctor
 import pui.cli.keys
 import pui.cli.pack
 import pui.cli.run
+import pui.cli.serve
 import pui.cli.settings
 import pui.cli.tasks
 from pui.adapters.paths import ENV_DATA_DIR
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for module in (
         pui.cli.run,
+        pui.cli.serve,
         pui.cli.doctor,
         pui.cli.pack,
         pui.cli.tasks,

@@ -207,11 +207,15 @@ CODES: Mapping[str, CodeInfo] = {
     ),
     "caller.too_large": CodeInfo("The call is larger than the limit.", "Send less at one time.", Retry.NEVER),
     "caller.too_fast": CodeInfo("Too many calls at one time.", "Wait a moment.", Retry.AGAIN),
+    "caller.declined": CodeInfo("The person said no.", "Ask again when it is wanted.", Retry.AGAIN),
     "caller.rejected": CodeInfo("Not possible in this state.", "Look at the task's state.", Retry.NEVER),
     "mount.refused": CodeInfo(
         "This folder may not be mounted.",
         "Choose a project folder below your home, not the home itself or a folder that holds secrets.",
         Retry.NEVER,
+    ),
+    "link.refused": CodeInfo(
+        "pui does not open this link.", "Copy it and look at it closely before you open it yourself.", Retry.NEVER
     ),
     "chart.faulty": CodeInfo("A statechart file has faults.", "Run `pui chart check` and mend the file.", Retry.NEVER),
     "journal.unreadable": CodeInfo(

@@ -6,20 +6,27 @@ Never: a decision, an adapter's class.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pui.domain.events import JsonValue
-from pui.ports import Clock, Dialogs
+from pui.ports import Clock, Desktop, Dialogs
 from pui.shell.blobs import Blobs
 from pui.shell.event_feed import Event, EventFeed
+from pui.shell.folder_book import FolderBook
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 
 Carrier = Literal["window", "browser"]
 Greeting = Callable[[], Awaitable[JsonValue]]
+LinkSource = Callable[[str, str], Awaitable[Sequence[str]]]
+
+
+async def no_links(_task_id: str, _entry_key: str) -> Sequence[str]:
+    """Until the verbs of tasks put their own in place."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class AppFacts:
 class Desk:
     """`open_tasks`: tasks that the page shows; only their `entry`, `agent`, `record` and `notice` events are sent.
 
+    `links_of` gives the links of one entry, extracted on this side (docs/bridge.md, link.open).
     `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models, folders). Each
     `xxx_verbs(desk)` puts its own parts there by `desk.greet(name, function)`.
     """
@@ -48,6 +56,9 @@ class Desk:
     dialogs: Dialogs
     clock: Clock
     blobs: Blobs
+    desktop: Desktop
+    folders: FolderBook
+    links_of: LinkSource = no_links
     events: EventFeed = field(default_factory=EventFeed)
     open_tasks: set[str] = field(default_factory=set)
     greetings: dict[str, Greeting] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 
 from pui.domain.bridge_call import BATCH_LIMIT_BYTES, to_ascii_json
 from pui.domain.events import JsonValue
@@ -17,6 +18,7 @@ Event = dict[str, JsonValue]
 PENDING_LIMIT_BYTES = 16 * 1024 * 1024
 PENDING_LIMIT_EVENTS = 50_000
 MERGED_DELTA_LIMIT_CHARS = 64 * 1024
+PACE_S = 0.016
 
 
 class EventFeed:
@@ -29,6 +31,8 @@ class EventFeed:
         self._last_seq = 0
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._follower = 0  # the number of the newest one
+        self._following = 0
 
     def append(self, event: Event) -> None:
         """Add one event: a dict with `type` and its fields, owned by the feed from now on."""
@@ -41,27 +45,56 @@ class EventFeed:
             self._tail = {"type": "resync"}
         self._changed.set()
 
+    @property
+    def is_followed(self) -> bool:
+        return self._following > 0
+
+    @property
+    def was_followed(self) -> bool:
+        return self._follower > 0
+
     def restart(self) -> int:
-        """Forget what is pending, as the page asks for the whole state now; returns the cursor: events with a
-        larger seq follow."""
+        """Forget what is pending, as the page asks for the whole state now.
+
+        Returns the cursor: events with a larger seq follow.
+        """
         self._drop()
         return self._last_seq
 
-    async def next_batch(self, after: int | None = None) -> list[str] | None:
-        """Waits for events; returns as many as fit a batch (at least one), each a JSON text with its `seq`.
+    async def follow(self, after: int, keepalive_s: float | None = None) -> AsyncIterator[list[str] | None]:
+        """Batches of JSON texts with their `seq`, at most one per PACE_S; None when `keepalive_s` passed without one.
 
-        None when the feed is closed. `after` is the listener's cursor: if it is not where the feed is, events were
-        lost on the way and the listener is told to resync.
+        Ends when the feed is closed or another follower takes over. `after` is the listener's cursor: if it is not
+        where the feed is, events were lost on the way and the listener is told to resync.
         """
-        if after is not None and after != self._last_seq:
+        self._follower += 1
+        mine = self._follower
+        self._changed.set()  # an earlier follower ends
+        if after != self._last_seq:
             self._drop()
             self.append({"type": "resync"})
-        while not self._pending and self._tail is None:
-            if self._is_closed:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._take()
+        self._following += 1
+        try:
+            while mine == self._follower:
+                if self._pending or self._tail is not None:
+                    yield self._take()
+                    await asyncio.sleep(PACE_S)
+                elif self._is_closed:
+                    return
+                else:
+                    self._changed.clear()
+                    if not await self._is_changed_within(keepalive_s):
+                        yield None
+        finally:
+            self._following -= 1
+
+    async def _is_changed_within(self, limit_s: float | None) -> bool:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """No more batches but those pending."""

@@ -6,6 +6,8 @@ something. Never: a traceback or the text of an unexpected exception across the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from pui.domain.bridge_call import Call, error_reply, error_to_json, ok_reply, parse_call, unexpected_error
@@ -20,10 +22,10 @@ BURST = 400.0
 
 
 class Router:
-    """One per launch. Every method belongs to the supervisor's loop, but `token` may be read anywhere."""
+    """One per launch. Every method belongs to the supervisor's loop. `token` gives the one of the page that is open."""
 
-    def __init__(self, table: VerbTable, token: str, clock: Clock) -> None:
-        self.token = token
+    def __init__(self, table: VerbTable, token: Callable[[], str], clock: Clock) -> None:
+        self._token = token
         self._table = table
         self._clock = clock
         self._unanswered = 0
@@ -33,7 +35,7 @@ class Router:
     async def answer(self, text: bytes | str) -> dict[str, JsonValue] | None:
         """The reply to one call. None when it is not from our page or cannot even be read as a call."""
         try:
-            call = parse_call(text, self.token)
+            call = parse_call(text, self._token())
         except CallerError as error:
             structlog.get_logger().warning("a bridge call was refused", code=error.code, reason=error.message)
             return None

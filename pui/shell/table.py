@@ -8,6 +8,8 @@ from __future__ import annotations
 from pui.shell.desk import Desk
 from pui.shell.verbs import VerbTable
 from pui.shell.verbs_app import app_verbs
+from pui.shell.verbs_desktop import desktop_verbs
+from pui.shell.verbs_folder import folder_verbs
 
 
 def verb_table(desk: Desk) -> VerbTable:
@@ -15,5 +17,7 @@ def verb_table(desk: Desk) -> VerbTable:
     return VerbTable(
         [
             *app_verbs(desk),
+            *folder_verbs(desk),
+            *desktop_verbs(desk),
         ]
     )

@@ -20,10 +20,7 @@ def _delta(text: str, *, key: str = "k", task_id: str = "a", is_final: bool = Fa
 
 async def _drain(feed: EventFeed) -> list[list[dict[str, object]]]:
     feed.close()
-    batches = []
-    while (batch := await feed.next_batch()) is not None:
-        batches.append([json.loads(text) for text in batch])
-    return batches
+    return [[json.loads(text) for text in batch or []] async for batch in feed.follow(0)]
 
 
 def test_numbers_have_no_gap_and_adjacent_deltas_are_one() -> None:
@@ -65,12 +62,32 @@ def test_after_a_restart_only_what_is_new_follows() -> None:
     async def scenario() -> None:
         feed = EventFeed()
         feed.append({"type": "old"})
-        assert len(await feed.next_batch() or []) == 1
+        assert len(await anext(feed.follow(0)) or []) == 1
         feed.append({"type": "old"})
         assert feed.restart() == 1
         feed.append({"type": "new"})
-        assert await feed.next_batch(1) == ['{"seq":2,"type":"new"}']
+        assert await anext(feed.follow(1)) == ['{"seq":2,"type":"new"}']
         feed.append({"type": "lost"})
-        assert await feed.next_batch(1) == ['{"seq":3,"type":"resync"}']
+        assert await anext(feed.follow(1)) == ['{"seq":3,"type":"resync"}']
+
+    asyncio.run(scenario())
+
+
+def test_a_second_follower_takes_over() -> None:
+    async def scenario() -> None:
+        feed = EventFeed()
+        first = asyncio.ensure_future(anext(feed.follow(0), "ended"))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(anext(feed.follow(0), "ended"))
+        assert await first == "ended"
+        feed.append({"type": "new"})
+        assert await second == ['{"seq":1,"type":"new"}']
+
+    asyncio.run(scenario())
+
+
+def test_silence_is_told_when_it_is_asked_for() -> None:
+    async def scenario() -> None:
+        assert await anext(EventFeed().follow(0, keepalive_s=0.001)) is None
 
     asyncio.run(scenario())

@@ -1,0 +1,130 @@
+"""A desk without an app behind it, for tests of verbs and carriers; dialogs answer what a test says.
+
+In: answers. Out: a Desk with simulated services, dialogs that keep what they were asked. Never: a real dialog.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pui.domain.errors import CallerError
+from pui.domain.folder_grants import FolderGrant
+from pui.domain.task import MountRequest
+from pui.ports import BusyFolder, ChosenFolder
+from pui.shell.blobs import Blobs
+from pui.shell.desk import AppFacts, Desk
+from pui.shell.folder_book import FolderBook
+from pui.shell.router import Router
+from pui.shell.table import verb_table
+from tests.support.simulated import SimulatedClock
+
+TOKEN = "t" * 43
+
+
+@dataclass
+class ToldDialogs:
+    """Answers from lists, in order; `asked` keeps (title, lines)."""
+
+    folders: list[Path | None] = field(default_factory=list)
+    files: list[Path | None] = field(default_factory=list)
+    yes: list[bool] = field(default_factory=list)
+    texts: list[str | None] = field(default_factory=list)
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    async def choose_folder(self, title: str) -> Path | None:
+        self.asked.append((title, ()))
+        return self.folders.pop(0)
+
+    async def choose_file(self, title: str, suffixes: Sequence[str]) -> Path | None:
+        self.asked.append((title, tuple(suffixes)))
+        return self.files.pop(0)
+
+    async def save_file(self, title: str, name: str) -> Path | None:
+        self.asked.append((title, (name,)))
+        return self.files.pop(0)
+
+    async def confirm(self, title: str, lines: Sequence[str], yes: str) -> bool:
+        self.asked.append((title, (*lines, yes)))
+        return self.yes.pop(0)
+
+    async def ask_text(self, title: str, lines: Sequence[str], initial: str = "") -> str | None:
+        self.asked.append((title, tuple(lines)))
+        return self.texts.pop(0)
+
+
+@dataclass
+class ToldPolicy:
+    """ports.Folders: identities and warnings by path; a path in `refused` is refused."""
+
+    inodes: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    leads_to: dict[str, str] = field(default_factory=dict)
+
+    def decide(self, mounts: Sequence[MountRequest], busy: Sequence[BusyFolder]) -> tuple[ChosenFolder, ...]:
+        return tuple(self._decide(mount) for mount in mounts)
+
+    def _decide(self, mount: MountRequest) -> ChosenFolder:
+        path = self.leads_to.get(str(mount.folder), str(mount.folder))
+        if path in self.refused:
+            raise CallerError("mount.refused", f"{path} is not for machines")
+        inode = self.inodes.setdefault(path, len(self.inodes) + 10)
+        return ChosenFolder(Path(path), mount.read_only, 1, inode, self.warnings.get(path, ()))
+
+
+@dataclass
+class MemoryGrants:
+    saved: tuple[FolderGrant, ...] = ()
+
+    def load(self) -> tuple[FolderGrant, ...]:
+        return self.saved
+
+    def save(self, grants: Sequence[FolderGrant]) -> None:
+        self.saved = tuple(grants)
+
+
+@dataclass
+class ToldDesktop:
+    opened: list[str] = field(default_factory=list)
+    written: dict[Path, bytes] = field(default_factory=dict)
+
+    def open_link(self, url: str) -> bool:
+        self.opened.append(url)
+        return True
+
+    def save_file(self, path: Path, data: bytes) -> None:
+        self.written[path] = data
+
+
+@dataclass
+class Rig:
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    dialogs: ToldDialogs = field(default_factory=ToldDialogs)
+    policy: ToldPolicy = field(default_factory=ToldPolicy)
+    grants: MemoryGrants = field(default_factory=MemoryGrants)
+    desktop: ToldDesktop = field(default_factory=ToldDesktop)
+
+    def __post_init__(self) -> None:
+        numbers = itertools.count(1)
+
+        def random_bytes(size: int) -> bytes:
+            return next(numbers).to_bytes(size, "big")
+
+        facts = AppFacts("1", "linux x86_64", "browser", False, ["a note"], Path("/data"))
+        self.desk = Desk(
+            supervisor=cast(Any, None),
+            services=cast(Any, None),
+            facts=facts,
+            dialogs=self.dialogs,
+            clock=self.clock,
+            blobs=Blobs(self.clock, random_bytes),
+            desktop=self.desktop,
+            folders=FolderBook(self.grants, self.policy, self.dialogs, self.clock, random_bytes),
+        )
+
+    def router(self, token: str = TOKEN) -> Router:
+        return Router(verb_table(self.desk), lambda: token, self.clock)
