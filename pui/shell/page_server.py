@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
+import structlog
 
 ADDRESS = "127.0.0.1"
 HEADER_LIMIT_BYTES = 16 * 1024
@@ -124,7 +125,12 @@ class _Connection:
                 return
             if request is None:
                 return
-            await self._send_answer(await self._respond(request), is_head=request.method == "HEAD")
+            try:
+                answer = await self._respond(request)
+            except Exception:
+                structlog.get_logger().exception("the page's server failed unexpectedly", path=request.path)
+                answer = PageAnswer(500, [("connection", "close")])
+            await self._send_answer(answer, is_head=request.method == "HEAD")
             if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
                 return
             self._h11.start_next_cycle()

@@ -20,7 +20,8 @@ from pui.shell.page_server import ADDRESS, PageAnswer, PageRequest
 from pui.shell.router import Router
 
 INDEX = "index.html"
-HEAD_MARK = "<head>"
+PLACE = 'name="{}" content=""'
+"""Where the index gets the token and the carrier."""
 KEEPALIVE_S = 20.0
 
 _CONTENT_SECURITY_POLICY = "; ".join(
@@ -148,9 +149,9 @@ class PageSite:
         if not hmac.compare_digest(request.query.get("k", "").encode(), self._session.key.encode()):
             return self._refuse(403)
         token = self._session.token if request.method == "HEAD" else self._session.renew()
-        marks = f'<meta name="pui-token" content="{html.escape(token)}">'
-        marks += f'<meta name="pui-carrier" content="{self._carrier}">'
-        text = self._index.read_text(encoding="utf-8").replace(HEAD_MARK, HEAD_MARK + marks, 1)
+        text = self._index.read_text(encoding="utf-8")
+        for name, value in (("pui-token", token), ("pui-carrier", self._carrier)):
+            text = text.replace(PLACE.format(name), f'name="{name}" content="{html.escape(value)}"', 1)
         return self._answer(200, "text/html; charset=utf-8", text.encode())
 
     def _serve_file(self, path: str) -> PageAnswer:

@@ -102,7 +102,7 @@ def test_i8_a_foreign_host_gets_nothing(host: str) -> None:
     ],
 )
 def test_i8_nothing_but_the_files_of_the_page(path: str, tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<head></head>")
+    (tmp_path / "index.html").write_text("<p>the page</p>")
     (tmp_path / ".hidden").write_text("secret")
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "link.js").symlink_to(tmp_path / "secret")

@@ -5,7 +5,7 @@
  * In: calls of the views, replies and event batches of the host. Out: promises, batches per animation frame.
  * Never: an address, a path or a command; a token anywhere but in this module's closure.
  *
- * Window: calls leave by pywebview's shared state, replies and events come as `pui._reply` and `pui._events`.
+ * Window: calls leave by the shell's `puiSend`, replies and events come as `pui._reply` and `pui._events`.
  * Browser: POST /rpc and server-sent events from /events.
  */
 import { signal } from "/vendor/preact.js";
@@ -39,7 +39,7 @@ function takeMeta(name) {
 }
 
 const isWindow = (takeMeta("pui-carrier") || (window.location.protocol === "http:" ? "" : "window")) === "window";
-let token = takeMeta("pui-token");
+const token = takeMeta("pui-token");
 let lastId = 0;
 let cursor = 0;
 /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
@@ -74,8 +74,8 @@ export function call(method, params = {}) {
 function callWindow(id, message) {
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
-    const state = /** @type {any} */ (window).pywebview?.state;
-    if (state) state.rpc = message;
+    const send = /** @type {any} */ (window).puiSend;
+    if (send) send(JSON.stringify(message));
     else {
       waiting.delete(id);
       reject(new BridgeError({ code: "bridge.lost", message: "The window's bridge is not there." }));
@@ -167,7 +167,7 @@ export function onEvents(listener) {
  */
 export async function connect(hello) {
   onHello = hello;
-  if (isWindow && !token) await untilBegun();
+  if (isWindow) await untilReady();
   await resync();
 }
 
@@ -218,28 +218,22 @@ export function retryNow() {
 
 function listen() {
   if (source) source.close();
-  source = new EventSource(`/events?after=${cursor}`);
+  source = new EventSource(`/events?after=${cursor}&t=${encodeURIComponent(token)}`);
   source.onmessage = (message) => receive(JSON.parse(message.data));
   source.onerror = () => lose();
 }
 
-/** @type {(() => void) | null} */
-let begun = null;
-
-function untilBegun() {
+/** The shell sets `puiSend` when the page has loaded, and says so. */
+function untilReady() {
   return new Promise((resolve, reject) => {
-    begun = () => resolve(undefined);
-    window.setTimeout(() => reject(new Error("the window sent no token")), WINDOW_WAIT_MS);
+    if (/** @type {any} */ (window).puiSend) return resolve(undefined);
+    window.addEventListener("pui-ready", () => resolve(undefined), { once: true });
+    window.setTimeout(() => reject(new Error("the window's bridge is not there")), WINDOW_WAIT_MS);
   });
 }
 
-/** The three doors for the host's `run_js`; the first token wins until the page is loaded anew. */
+/** The two doors for the host's `run_js`. */
 const doors = Object.freeze({
-  /** @param {string} text */
-  _begin(text) {
-    if (!token) token = text;
-    if (begun) begun();
-  },
   _reply: settle,
   _events: receive,
 });
