@@ -373,6 +373,13 @@ def emulated() -> ScriptedBridge:
     return scripted(hello(setup=view, tasks=rows, is_emulation_allowed=True))
 
 
+def installing() -> ScriptedBridge:
+    """The newcomer, a moment later: the runtime is on its way."""
+    bridge = fresh()
+    bridge.hello["packs"] = no_pack_view(job=job())
+    return bridge
+
+
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>${alert(1)} javascript:alert(1)'
 
 
@@ -389,6 +396,7 @@ def hostile() -> ScriptedBridge:
 SCENES: dict[str, Callable[[], ScriptedBridge]] = {
     "daily": daily,
     "fresh": fresh,
+    "installing": installing,
     "emulated": emulated,
     "hostile": hostile,
 }

@@ -167,6 +167,7 @@ function Status() {
 /** @param {any} found SetupView */
 function acceleratorPart(found) {
   if (found.is_checking) return html`<span class="spinner"></span>${t("status.checking")}`;
+  if (!found.accelerator && !found.findings.some((/** @type {any} */ one) => one.code.startsWith("accel."))) return t("status.not_checked");
   if (!found.accelerator) return html`<span class="status-part bad"><${Icon} name="warning" size=${13} />${t("status.no_accelerator")}</span>`;
   if (found.accelerator.is_emulated) return html`<${EmulatedBadge} />`;
   return html`<${Icon} name="bolt" size=${13} />${found.accelerator.label}`;

@@ -41,7 +41,6 @@ export function t(key, values) {
 }
 
 addStrings({
-  "tasks.title": "Tasks", "tasks.none_short": "No tasks yet", "new.title": "New task", "setup.title": "This computer", "settings.title": "Settings",
   // frame
   "frame.skip": "Skip to the content", "frame.rail": "Tasks and places", "frame.loading": "Loading",
   "frame.live.one": "{n} machine is on", "frame.live.other": "{n} machines are on",
@@ -69,4 +68,33 @@ addStrings({
   "action.start": "Start", "action.retry": "Try again", "action.finish": "Finish", "action.cancel": "Cancel task", "action.again": "Run again", "action.remove": "Remove", "action.rename": "Rename", "action.open": "Open", "action.more": "More actions",
   "cancel.title": "Cancel this task?", "cancel.line": "“{title}” is stopped and its machine is thrown away. What it wrote to your folders stays.",
   "remove.title": "Remove this task?", "remove.line": "The conversation, the journal and the logs of “{title}” are deleted.", "remove.folders": "Your folders are not touched.",
+  // list of tasks
+  "tasks.title": "Tasks", "tasks.none_short": "No tasks yet", "tasks.search": "Search tasks", "tasks.filter": "Which tasks are shown",
+  "tasks.filter_all": "All", "tasks.filter_attention": "Wait for you", "tasks.filter_live": "Working", "tasks.filter_over": "Over",
+  "tasks.group_attention": "Wait for you", "tasks.group_live": "Working", "tasks.group_waiting": "Not started", "tasks.group_over": "Over",
+  "tasks.no_match": "No task matches “{query}”.", "tasks.none_here": "No task is in this state.", "tasks.show_all": "Show all", "tasks.more": "Show {n} more",
+  "tasks.changes.one": "{n} file", "tasks.changes.other": "{n} files", "tasks.tokens": "{total} tokens",
+  "tasks.flagged.one": "{n} changed file may be run by this computer: look before you go on", "tasks.flagged.other": "{n} changed files may be run by this computer: look before you go on",
+  "tasks.not_ready": "New tasks wait until this is done.", "tasks.empty_title": "Give pi its first task",
+  "tasks.empty_text": "Each task gets a small Linux machine of its own, sees only the folders you choose, and is thrown away when it is over. The demo needs no key and no folder.",
+  "tasks.try_demo": "Try the demo", "model.demo_short": "Demo", "keys.start_again": "Start, try again, run again", "keys.cancel_remove": "Cancel or remove",
+  "welcome.title": "Welcome to pui", "welcome.text": "Coding tasks run in machines of their own on this computer. Three steps lead to the first one:", "welcome.setup": "Begin",
+  "welcome.step_runtime": "Runtime", "welcome.step_acceleration": "Acceleration", "welcome.step_task": "First task",
+  // places
+  "new.title": "New task", "setup.title": "This computer", "setup.not_ready": "This computer is not ready", "setup.open": "Look", "settings.title": "Settings",
+  // this computer
+  "setup.ready": "Ready for tasks", "setup.checking": "A small test machine is being started…", "setup.checked": "checked", "setup.check": "Check again", "setup.steps": "The way to the first task", "setup.step_done": "Done:",
+  "setup.step_runtime_todo": "Install it once", "setup.step_runtime_done": "Installed and verified", "setup.step_acceleration_todo": "Checked by a real start", "setup.step_acceleration_done": "A test machine ran", "setup.step_task_todo": "A demo without a key", "setup.step_task_done": "Done",
+  "setup.runtime": "Runtime", "setup.runtime_text": "Tasks run in a small Linux machine that pui brings along: the runtime. It is about 350 MB, signed, and verified before it is used. A download that is cut off goes on where it stopped.",
+  "setup.install": "Install runtime", "setup.install_file": "Install from a file…", "setup.build": "Build it here", "setup.build_hint": "Made from public sources on this computer; takes some minutes",
+  "setup.findings": "What was found", "setup.blocker": "In the way:", "setup.warning": "Warning:", "setup.note": "Note:",
+  "setup.repair": "Repair", "setup.try": "Try the runtime again", "setup.roll_back": "Roll back", "setup.clean": "Remove old runtimes",
+  "rollback.title": "Roll back the runtime?", "rollback.line": "New tasks use version {version} again. Tasks that run are not touched.",
+  "setup.how": "How tasks run here", "setup.acceleration": "Acceleration", "setup.unknown": "Not known yet", "setup.manage": "Manage", "setup.jail": "Second wall", "setup.jail_on": "On: the machine's process is locked in by the system", "setup.jail_off": "Off: {reason}",
+  "setup.limits": "Limits", "setup.limit_words": "{machines} machines at a time, up to {memory} of memory and {cpus} processors each",
+  "setup.computer": "Computer", "setup.system": "System", "setup.cpu": "Processor", "setup.cpu_count.one": "{n} processor", "setup.cpu_count.other": "{n} processors", "setup.memory": "Memory", "setup.disk": "Disk", "setup.free_of": "{free} free of {total}", "setup.free": "{free} free", "setup.data_dir": "Data folder",
+  "status.not_checked": "Not checked yet",
+  // jobs
+  "job.failed": "{what} failed: {message}", "job.cancelled": "{what} was cancelled", "job.kept": "What was already fetched is kept.", "job.resume": "Go on", "job.done": "{what}: done", "job.rate": "{rate}/s", "job.amount": "{done} of {total}", "job.since": "for",
+  "job.kind_install": "Install runtime", "job.kind_build": "Build runtime", "job.kind_file": "Install from a file", "job.kind_channel": "Install runtime", "job.kind_update": "Update runtime", "job.kind_repair": "Repair runtime", "job.kind_verify": "Verify runtime", "job.kind_clean": "Remove old runtimes", "job.kind_try": "Try runtime", "job.kind_rollback": "Roll back runtime", "job.kind_move": "Move data folder",
 });
