@@ -20,6 +20,7 @@ from pui.adapters.data_dir import DataLease
 from pui.adapters.desktop import HostDesktop
 from pui.adapters.folder_facts import HostFolders
 from pui.adapters.folder_grants import FolderGrantFile
+from pui.adapters.folder_scan import HostFolderScanner
 from pui.adapters.host.linux import this_platform
 from pui.adapters.keystore import read_model_environment
 from pui.adapters.model.gateway import HttpModelGateway
@@ -134,6 +135,7 @@ def _compose(
         transport=transport,
         files=files,
         folders=HostFolders(paths, platform),
+        scanner=HostFolderScanner(),
         clock=clock,
         process_table=LinuxProcessTable(),
         app=own_identity(),

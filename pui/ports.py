@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
+from pui.domain.folder_diff import FolderSnapshot
 from pui.domain.folder_grants import FolderGrant
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
@@ -315,6 +316,16 @@ class Folders(Protocol):
 
         Raises CallerError("mount.refused") for the first that is not allowed.
         """
+
+
+class FolderScanner(Protocol):
+    """Looks into a folder that a guest may be writing to. Follows no link, opens no special file, runs nothing."""
+
+    def scan(self, folder: Path) -> FolderSnapshot:
+        """Names and texts below `folder`, up to limits. Blocks. Raises HostError("host.permission")."""
+
+    def names(self, folder: Path) -> Sequence[str]:
+        """Names below `folder`, relative, with "/", without what tools keep for themselves. Blocks. Raises the same."""
 
 
 class PackLock(Protocol):

@@ -30,6 +30,17 @@ class ScanLimits:
     depth_limit: int = 40
     file_limit_bytes: int = 512 * 1024
     total_limit_bytes: int = 32 * 1024 * 1024
+    passed_over: frozenset[str] = frozenset()
+    """Names of folders that are not entered."""
+
+
+_NAMES_ONLY = ScanLimits(
+    total_limit_bytes=-1,
+    passed_over=frozenset(
+        {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".mypy_cache", ".ruff_cache", ".tox"}
+    ),
+)
+"""For a list of names: no text is read, and what tools fill with thousands of files does not use up the limit."""
 
 
 def scan_folder(path: Path, limits: ScanLimits | None = None) -> FolderSnapshot:
@@ -49,6 +60,16 @@ def scan_folder(path: Path, limits: ScanLimits | None = None) -> FolderSnapshot:
     return FolderSnapshot(scan.entries, scan.is_complete)
 
 
+class HostFolderScanner:
+    """ports.FolderScanner."""
+
+    def scan(self, folder: Path) -> FolderSnapshot:
+        return scan_folder(folder)
+
+    def names(self, folder: Path) -> list[str]:
+        return list(scan_folder(folder, _NAMES_ONLY).entries)
+
+
 @dataclass
 class _Scan:
     limits: ScanLimits
@@ -60,7 +81,8 @@ class _Scan:
         for name, status in self._children(folder, prefix):
             path = prefix + name
             if stat.S_ISDIR(status.st_mode):
-                self._descend(folder, name, path, depth)
+                if name not in self.limits.passed_over:
+                    self._descend(folder, name, path, depth)
             else:
                 self.entries[path] = self._entry(folder, name, status)
 

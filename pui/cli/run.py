@@ -12,16 +12,13 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pui.adapters.folder_scan import scan_folder
 from pui.cli.output import note
 from pui.cli.run_view import JsonView, RunView, TextView
 from pui.compose import App, composed_app
 from pui.domain.errors import CallerError
-from pui.domain.folder_diff import FolderSnapshot, diff_snapshots
 from pui.domain.journal import Record, TaskView
 from pui.domain.rpc import Dialog
 from pui.domain.task import CPU_COUNT, MEMORY_MIB, MountRequest, TaskSpec
-from pui.domain.task_files import CHANGES_DIFF
 from pui.supervisor.supervisor import LiveTask
 
 if TYPE_CHECKING:
@@ -94,7 +91,6 @@ async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
     task_id = app.supervisor.create(spec)
     live = app.supervisor.live(task_id)
     view.begin(task_id, live.journal.view, app)
-    before = await asyncio.to_thread(_snapshots, live.journal.view)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, _cancel, app, task_id, view)
@@ -103,7 +99,9 @@ async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
     result = await app.supervisor.wait(task_id)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.remove_signal_handler(number)
-    await asyncio.to_thread(_tell_changes, app, task_id, before, view)
+    for folder in live.changes.results:
+        if folder.diff is not None:
+            view.changes(Path(folder.path), folder.diff)
     view.end(result)
     return _exit_code(result)
 
@@ -147,23 +145,3 @@ def _exit_code(result: TaskView) -> int:
     if any(visit.state == "setup-required" for visit in result.visits):
         return SETUP_REQUIRED
     return EXIT.get(result.outcome.result, 1) if result.outcome is not None else 1
-
-
-def _writable(view: TaskView) -> list[Path]:
-    folders = [folder for folder in view.folders if isinstance(folder, dict)]
-    return [Path(str(folder["path"])) for folder in folders if folder.get("read_only") is not True]
-
-
-def _snapshots(view: TaskView) -> dict[Path, FolderSnapshot]:
-    return {path: scan_folder(path) for path in _writable(view)}
-
-
-def _tell_changes(app: App, task_id: str, before: dict[Path, FolderSnapshot], view: RunView) -> None:
-    """The person's folders as they are now against what they were; nothing in them is executed."""
-    texts = []
-    for path, snapshot in before.items():
-        diff = diff_snapshots(snapshot, scan_folder(path))
-        view.changes(path, diff)
-        texts += [change.diff for change in diff.changes]
-    if any(texts):
-        app.files.path(task_id, CHANGES_DIFF).write_text("\n".join(texts), encoding="utf-8", errors="replace")

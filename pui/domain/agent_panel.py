@@ -120,6 +120,20 @@ class AgentPanel:
             return shown
         return dialog.raw_options[dialog.options.index(shown)]
 
+    def end(self, stats: JsonValue = None, model: JsonValue = None) -> None:
+        """pi has ended: nothing waits any more. `stats` and `model` are what a journal has kept of them."""
+        self.agent.exit()
+        self._dialogs.clear()
+        shown = self._shown
+        shown.steering, shown.follow_up, shown.retry, shown.is_compacting = [], [], None, False
+        shown.stats = dict(stats) if isinstance(stats, dict) else shown.stats
+        shown.model = dict(model) if isinstance(model, dict) else shown.model
+
+    @property
+    def is_busy(self) -> bool:
+        """A run is open, or the conversation is being summed up."""
+        return self.agent.run_is_open or self._shown.is_compacting
+
     @property
     def dialogs(self) -> tuple[OpenDialog, ...]:
         return tuple(self._dialogs.values())
@@ -144,7 +158,7 @@ class AgentPanel:
         return {
             "state": state,
             "label": self._labels[state],
-            "is_busy": self.agent.run_is_open or shown.is_compacting,
+            "is_busy": self.is_busy,
             "model": shown.model,
             "thinking_level": shown.thinking_level,
             "thinking_levels": list(shown.thinking_levels),

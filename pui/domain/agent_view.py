@@ -81,6 +81,7 @@ class AgentView:
     def exit(self) -> Step | None:
         """pi has ended. The step when the state changed, else None."""
         self._questions.clear()
+        self._run_is_open = False
         return self._pull("exited")
 
     def _remember(self, question_id: JsonValue) -> bool:

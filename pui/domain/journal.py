@@ -89,6 +89,7 @@ class TaskView:
     outcome: Outcome | None = None
     notes: tuple[str, ...] = ()
     last_seq: int = 0
+    is_health_boot: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def _created(view: TaskView, record: Record) -> TaskView:
         app=_object(record, "app"),
         folders=_list(record, "folders"),
         visits=(visit,),
+        is_health_boot=record.fields.get("only_boot") is True,
     )
 
 

@@ -15,6 +15,7 @@ from pui.domain.facts import HostFacts
 from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
 from pui.domain.task import TaskSpec
 from pui.ports import ChosenFolder, InstalledPack, PackStore
+from pui.supervisor.changes import FolderChanges
 from pui.supervisor.guest_work import GuestWork
 from pui.supervisor.machine_work import MachineWork
 from pui.supervisor.pack_health import note_proven
@@ -42,6 +43,7 @@ class TaskActivities:
         resources: ResourceStack,
         session: Session,
         check_folders: FolderCheck,
+        changes: FolderChanges,
         *,
         only_boot: bool = False,
     ) -> None:
@@ -51,9 +53,10 @@ class TaskActivities:
         self._journal = journal
         self._resources = resources
         self._check_folders = check_folders
+        self._changes = changes
         self._is_retry = False
         self._machine = MachineWork(task_id, spec, services, resources)
-        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine)
+        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine, changes)
 
     def table(self) -> Mapping[str, Activity]:
         """Exactly the names of domain/chart_names.py."""
@@ -76,6 +79,8 @@ class TaskActivities:
         verdict = decide_preflight(pack_fact, facts, need, self._services.tcg_is_allowed)
         if pack is not None and facts is not None:
             self._machine.use(pack, facts, verdict, folders)
+            if not verdict.setup_is_needed:
+                self._changes.begin(folders)
         told = _tell(pack, facts, verdict)
         self._journal.write("fact", cause, {"facts": told})
         return {"setup_is_needed": verdict.setup_is_needed, "timeout_scale": verdict.timeout_scale}

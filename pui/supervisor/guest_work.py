@@ -19,6 +19,7 @@ from pui.domain.model_policy import SecretText
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import WORKSPACE, TaskSpec, guest_paths, mount_tag
 from pui.ports import ByteChannel, ModelGateway
+from pui.supervisor.changes import FolderChanges
 from pui.supervisor.guest_control import GuestControl
 from pui.supervisor.machine_work import MachineWork
 from pui.supervisor.model_choice import choose_model
@@ -50,6 +51,7 @@ class GuestWork:
         resources: ResourceStack,
         session: Session,
         machine: MachineWork,
+        changes: FolderChanges,
     ) -> None:
         self._task_id = task_id
         self._spec = spec
@@ -58,6 +60,7 @@ class GuestWork:
         self._resources = resources
         self._session = session
         self._machine = machine
+        self._changes = changes
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._control: GuestControl | None = None
         self._token = SecretText("")
@@ -95,6 +98,7 @@ class GuestWork:
         self._read("pui.rpc", self._session.run(), cause)
 
     async def _start_pi(self, control: GuestControl) -> Mapping[str, JsonValue]:
+        await self._changes.ready()  # the order that mounts the folders lets the guest write
         await control.order(*self._configuration())
         return await self._session.ask("get_state")
 

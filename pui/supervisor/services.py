@@ -14,6 +14,7 @@ from pui.ports import (
     Clock,
     DiskImages,
     Folders,
+    FolderScanner,
     HostProbe,
     Hypervisor,
     ModelChoices,
@@ -48,6 +49,7 @@ class Services:
     transport: Transport
     files: TaskFiles
     folders: Folders
+    scanner: FolderScanner
     clock: Clock
     process_table: ProcessTable
     app: ProcessIdentity

@@ -126,6 +126,9 @@ class Session:
         await asyncio.gather(*left, return_exceptions=True)
         for change in self._transcript.end(self._now_ms()):
             self._tell_change(change)
+        self._tell_step(self.panel.agent.exit())
+        self.panel.end()
+        self.feed.append(PanelChanged())
         self._file.close()
         self.feed.close()
 

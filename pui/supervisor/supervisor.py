@@ -7,52 +7,78 @@ Never: the work of a state (activities.py), a decision about a folder (domain/mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from pui.domain.changes_view import count_changes
 from pui.domain.chart_names import GUARDS
 from pui.domain.errors import CallerError, HostError
 from pui.domain.events import JsonValue, Triggered
 from pui.domain.journal import TaskView
 from pui.domain.machine import ChartMachine
+from pui.domain.model_policy import DEMO_CHOICE
+from pui.domain.prompt_images import PromptImage, check_images, image_files
 from pui.domain.statechart import Chart
-from pui.domain.task import TaskSpec, spec_to_json
+from pui.domain.task import ModelRef, TaskSpec, spec_to_json
+from pui.domain.views import OVER
 from pui.ports import BusyFolder, ChosenFolder
 from pui.supervisor.activities import FolderCheck, TaskActivities
+from pui.supervisor.changes import FolderChanges, store_changes
+from pui.supervisor.feed import Feed
+from pui.supervisor.model_choice import choose_model
 from pui.supervisor.pack_health import judge_boot
-from pui.supervisor.recovery import RecoveryReport, identity_record, is_owned_by_running_app, load_task, recover_all
+from pui.supervisor.recovery import (
+    RecoveryReport,
+    StoredTask,
+    identity_record,
+    is_owned_by_running_app,
+    load_task,
+    recover_all,
+)
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
 from pui.supervisor.task_journal import TaskJournal
 
-OVER = frozenset({"finished", "stranded", "broken"})
+KEPT_OVER_TASKS = 8
+"""Tasks that are over and still held with their conversation in memory; the others are read from the disk."""
 
 
 @dataclass(frozen=True)
 class LiveTask:
-    """A task of this app: its runner's loop task, its journal, its session with pi."""
+    """A task of this app: its runner's loop task, its journal, its session with pi, what it changes."""
 
     task_id: str
     spec: TaskSpec
     runner: TaskRunner
     journal: TaskJournal
     session: Session
+    changes: FolderChanges
     loop_task: asyncio.Task[None]
+
+    @property
+    def is_over(self) -> bool:
+        """Everything is released and written down."""
+        return self.loop_task.done()
 
 
 class Supervisor:
-    """Owns the tasks of one app. Every method belongs to the loop it was made on."""
+    """Owns the tasks of one app. Every method belongs to the loop it was made on.
+
+    `news`: ids of tasks that look different in a list than before, or are gone.
+    """
 
     def __init__(self, services: Services, task_chart: Chart, agent_chart: Chart) -> None:
         self._services = services
-        self._task_chart = task_chart
-        self._agent_chart = agent_chart
+        self.task_chart = task_chart
+        self.agent_chart = agent_chart
+        self.news: Feed[str] = Feed()
         self._tasks: dict[str, LiveTask] = {}
+        self._over: dict[str, StoredTask] = {}
 
     def recover(self) -> list[RecoveryReport]:
         """End what earlier apps have left; to be called once at the start."""
@@ -60,25 +86,59 @@ class Supervisor:
         on_unclean = None if trial is None else trial.mark_unclean
         return recover_all(services.files, services.process_table, services.clock, on_unclean)
 
-    def create(self, spec: TaskSpec, *, only_boot: bool = False) -> str:
+    def create(self, spec: TaskSpec, images: Sequence[PromptImage] = (), *, only_boot: bool = False) -> str:
         """Write a task down and start its machine in `created`; returns the task id. `trigger(id, "start")` goes on.
-        With `only_boot` the task ends when pi has answered; its prompt is never sent.
+        `images` belong to the first prompt. With `only_boot` the task ends when pi has answered: no prompt is sent.
 
-        Raises CallerError("mount.refused"), HostError("host.busy"): nothing is written then.
+        Raises CallerError mount.refused, HostError host.busy, ModelError model.no_key: nothing is written then.
         """
+        check_images(images)
         others = self._other_machines()
         self._admit(len(others))
         task_id = self._services.new_task_id()
         folders = self._services.folders.decide(spec.mounts, busy_folders(others))
+        spec = replace(spec, model=self._model_of(spec, only_boot=only_boot), images=image_files(images))
         self._services.files.create(task_id)
+        for image, file in zip(images, spec.images, strict=True):
+            self._services.files.write(task_id, file.name, image.data)
         journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
-        journal.write("created", None, self._created_fields(task_id, spec, folders))
+        journal.on_record = lambda: self.news.append(task_id)
+        fields = self._created_fields(task_id, spec, folders)
+        journal.write("created", None, fields | ({"only_boot": True} if only_boot else {}))
         self._tasks[task_id] = self._start(task_id, spec, journal, folders, only_boot=only_boot)
         return task_id
 
     def trigger(self, task_id: str, trigger: str) -> None:
-        """Post a person's trigger (start, cancel, retry). Raises CallerError for a task that is not live."""
+        """Post a person's trigger (start, cancel, retry, finish). Raises CallerError for a task that is not live."""
         self._live(task_id).runner.post(Triggered(trigger))
+
+    def task_ids(self) -> list[str]:
+        """Every task there is, oldest id first."""
+        return sorted({*self._services.files.task_ids(), *self._tasks})
+
+    def find_live(self, task_id: str) -> LiveTask | None:
+        """The task when this app has it in memory, over or not."""
+        return self._tasks.get(task_id)
+
+    def load(self, task_id: str) -> StoredTask:
+        """A task of this app, or as found on disk; what is over is read once. Blocks for a stored one."""
+        if task_id in self._tasks:
+            return StoredTask(task_id, (), self._tasks[task_id].journal.view)
+        if task_id in self._over:
+            return self._over[task_id]
+        found = load_task(self._services.files, task_id)
+        if found.error is None and found.view.state in OVER:
+            self._over[task_id] = replace(found, records=())
+        return found
+
+    def forget(self, task_id: str) -> None:
+        """Nothing of a task is kept in memory any more: it was changed on disk or removed. It has to be over."""
+        live = self._tasks.get(task_id)
+        if live is not None and not live.is_over:
+            raise CallerError("caller.rejected", f"task {task_id} is not over")
+        self._tasks.pop(task_id, None)
+        self._over.pop(task_id, None)
+        self.news.append(task_id)
 
     def live(self, task_id: str) -> LiveTask:
         """The live task. Raises CallerError("caller.bad_request")."""
@@ -90,9 +150,7 @@ class Supervisor:
 
     def view(self, task_id: str) -> TaskView:
         """What the journal of a live or stored task adds up to."""
-        if task_id in self._tasks:
-            return self._tasks[task_id].journal.view
-        return load_task(self._services.files, task_id).view
+        return self.load(task_id).view
 
     async def wait(self, task_id: str) -> TaskView:
         """Until the task is over. A bug in the runner is raised here."""
@@ -102,7 +160,7 @@ class Supervisor:
 
     async def shutdown(self) -> None:
         """Cancel every live task and wait until its teardown is through."""
-        running = [task for task in self._tasks.values() if not task.loop_task.done()]
+        running = [task for task in self._tasks.values() if not task.is_over]
         for task in running:
             task.runner.post(Triggered("cancel"))
         await asyncio.gather(*(task.loop_task for task in running), return_exceptions=True)
@@ -119,11 +177,16 @@ class Supervisor:
 
     def _other_machines(self, except_id: str = "") -> dict[str, TaskView]:
         """Views of the tasks that hold a machine now, those of this user's other running apps included."""
-        own = {id_: task.journal.view for id_, task in self._tasks.items() if not task.loop_task.done()}
+        own = {id_: task.journal.view for id_, task in self._tasks.items() if not task.is_over}
         files, table = self._services.files, self._services.process_table
-        foreign = {id_: load_task(files, id_).view for id_ in files.task_ids() if id_ not in self._tasks}
+        foreign = {id_: self.load(id_).view for id_ in files.task_ids() if id_ not in self._tasks}
         running = own | {id_: view for id_, view in foreign.items() if is_owned_by_running_app(view, table)}
         return {id_: view for id_, view in running.items() if view.state not in OVER and id_ != except_id}
+
+    def _model_of(self, spec: TaskSpec, *, only_boot: bool) -> ModelRef:
+        """By name, so that the journal tells it; a health boot sends no prompt and needs no key."""
+        choice = DEMO_CHOICE if only_boot else choose_model(self._services, spec)
+        return ModelRef(choice.provider, choice.model)
 
     def _created_fields(self, task_id: str, spec: TaskSpec, folders: tuple[ChosenFolder, ...]) -> dict[str, JsonValue]:
         owner: dict[str, JsonValue] = identity_record(self._services.app)
@@ -139,15 +202,19 @@ class Supervisor:
         only_boot: bool,
     ) -> LiveTask:
         resources = ResourceStack(journal)
-        session = Session(self._services.files.transcript(task_id), self._services.clock, self._agent_chart)
+        session = Session(self._services.files.transcript(task_id), self._services.clock, self.agent_chart)
+        session.on_news = lambda: self.news.append(task_id)
+        changes = FolderChanges(self._services.scanner)
         check = self._folder_check(task_id, spec, folders)
         activities = TaskActivities(
-            task_id, spec, self._services, journal, resources, session, check, only_boot=only_boot
+            task_id, spec, self._services, journal, resources, session, check, changes, only_boot=only_boot
         )
-        machine = ChartMachine(self._task_chart, GUARDS["task"])
+        machine = ChartMachine(self.task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)
-        loop_task = asyncio.create_task(self._run(task_id, runner, journal, session), name=f"task-{task_id}")
-        return LiveTask(task_id, spec, runner, journal, session, loop_task)
+        work = self._run(task_id, runner, journal, session, changes)
+        loop_task = asyncio.create_task(work, name=f"task-{task_id}")
+        loop_task.add_done_callback(lambda _: self._retire(task_id))
+        return LiveTask(task_id, spec, runner, journal, session, changes, loop_task)
 
     def _folder_check(self, task_id: str, spec: TaskSpec, chosen: tuple[ChosenFolder, ...]) -> FolderCheck:
         """At each preflight the folders are judged again: one may have been replaced meanwhile (threats.md, G10)."""
@@ -162,14 +229,38 @@ class Supervisor:
 
         return check
 
-    async def _run(self, task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session) -> None:
+    async def _run(
+        self, task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session, changes: FolderChanges
+    ) -> None:
         structlog.contextvars.bind_contextvars(task_id=task_id, state="created")
         try:
             await runner.run()
             await judge_boot(self._services, journal)
+            await self._keep_changes(task_id, journal, changes)
         finally:
+            await changes.end()
             await session.end()
             journal.close()
+
+    async def _keep_changes(self, task_id: str, journal: TaskJournal, changes: FolderChanges) -> None:
+        """The guest is gone: what it has changed stays as it is, and is written down."""
+        if not changes.has_begun:
+            return
+        results = await changes.compare()
+        at_ms = self._services.clock.now_ns() // 1_000_000
+        try:
+            await asyncio.to_thread(store_changes, self._services.files, task_id, results, at_ms)
+        except HostError as fault:
+            structlog.get_logger().warning("the changes were not kept", code=fault.code, reason=fault.message)
+        changes.results = results
+        journal.write("fact", journal.view.last_seq, {"facts": {"changes": count_changes(results)}})
+
+    def _retire(self, task_id: str) -> None:
+        """A task is over: the newest few stay in memory."""
+        self.news.append(task_id)
+        over = [id_ for id_, task in self._tasks.items() if task.is_over]
+        for old in over[:-KEPT_OVER_TASKS]:
+            del self._tasks[old]
 
 
 def _tell(folder: ChosenFolder) -> JsonValue:

@@ -31,6 +31,7 @@ class TaskJournal:
         self.feed: Feed[Record] = Feed()
         self.fault: HostError | None = None
         self.on_fault: Callable[[], None] = lambda: None
+        self.on_record: Callable[[], None] = lambda: None
 
     def write(self, type_: str, cause: int | None, fields: Mapping[str, JsonValue]) -> int:
         """Write one record before anything acts on it; returns its seq."""
@@ -39,6 +40,7 @@ class TaskJournal:
         fault = self._write_out()
         self.view = fold_one(self.view, record)
         self.feed.append(record)
+        self.on_record()
         if fault is not None and self.fault is None:
             self.fault = fault
             self.on_fault()

@@ -38,7 +38,7 @@ MODEL = ("+ model-gateway", "fact is_demo,model_choice,model_label", "+ channel-
 RPC = ("+ channel-pui.rpc", "+ reader-pui.rpc")
 TO_RUNNING = ("fact boot_marks_ms,model", "event done", "handshake -> running", "start serve_channel")
 DONE = ("fact stats", "event done", "outcome completed", "running -> teardown", "start release_resources")
-FINISHED = ("event done", "teardown -> finished")
+FINISHED = ("event done", "teardown -> finished", "fact changes")
 EVERYTHING = (*OVERLAY, *SHARE, *PORTS, "+ qemu", *(x for x in (*HELLO, *MODEL, *RPC) if x[0] == "+"))
 
 

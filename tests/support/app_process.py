@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pui.adapters.clock import SystemClock
 from pui.adapters.folder_facts import HostFolders
+from pui.adapters.folder_scan import HostFolderScanner
 from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.packs.store import InstalledPacks
@@ -135,6 +136,7 @@ def real_services(
         transport=transport,
         files=TaskFolders(paths),
         folders=HostFolders(paths, LINUX),
+        scanner=HostFolderScanner(),
         clock=clock or SystemClock(),
         process_table=LinuxProcessTable(),
         app=own_identity(),

@@ -17,7 +17,15 @@ from pui.supervisor.supervisor import Supervisor
 from tests.support.simulated import settle
 
 LIMIT_S = 15.0
-KEPT_FILES = {"journal.jsonl", "transcript.jsonl", "qemu.log", "serial.log", "changes.diff", "serial.log.muted"}
+KEPT_FILES = {
+    "journal.jsonl",
+    "transcript.jsonl",
+    "qemu.log",
+    "serial.log",
+    "changes.diff",
+    "changes.json",
+    "serial.log.muted",
+}
 
 Deed = Callable[[], object]
 

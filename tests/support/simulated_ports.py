@@ -19,6 +19,7 @@ from pui.adapters.paths import SOCKET_PATH_LIMIT_BYTES, AppPaths
 from pui.adapters.task_files import TaskFolders
 from pui.domain.errors import CallerError, HostError, LaunchError, OutcomeUnknownError, PuiError
 from pui.domain.facts import AcceleratorVerdict, HostFacts, ShareVerdict
+from pui.domain.folder_diff import FolderEntry, FolderSnapshot
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice, SecretText
 from pui.domain.task import MountRequest
@@ -168,7 +169,7 @@ class SimGateway:
 @dataclass
 class SimulatedPorts:
     """All ports but the task's files, which are real. Places: pack, probe, lock, overlay, mount-server, listen NAME,
-    qemu, connect NAME, gateway, new-gateway, stop NAME.
+    qemu, connect NAME, gateway, new-gateway, scan, stop NAME. `trees`: the text files of each folder of the host.
 
     `faults`: place -> the error to raise there, once. `held`: places that wait until `let` is called.
     """
@@ -192,6 +193,7 @@ class SimulatedPorts:
         self.sockets: set[Path] = set()
         self.locks: list[str] = []
         self.folder_facts: dict[str, tuple[int, int]] = {}
+        self.trees: dict[str, dict[str, str]] = {}
         self.guest = FakeGuest(self.script)
         self._is_hanging = False
         self._gates: dict[str, asyncio.Event] = {}
@@ -208,6 +210,7 @@ class SimulatedPorts:
             transport=self,
             files=self.files,
             folders=self,
+            scanner=self,
             clock=self.clock,
             process_table=self,
             app=APP,
@@ -306,6 +309,14 @@ class SimulatedPorts:
             device, inode = self.folder_facts.get(str(path), (1, 1))
             chosen.append(ChosenFolder(path, mount.read_only, device, inode))
         return tuple(chosen)
+
+    def scan(self, folder: Path) -> FolderSnapshot:
+        self._fail_at("scan")
+        tree = self.trees.get(str(folder), {})
+        return FolderSnapshot({name: FolderEntry("file", len(text), (1,), text=text) for name, text in tree.items()})
+
+    def names(self, folder: Path) -> list[str]:
+        return list(self.trees.get(str(folder), {}))
 
     def is_alive(self, identity: ProcessIdentity) -> bool:
         return identity == APP or any(process.identity == identity for process in self.processes.values())

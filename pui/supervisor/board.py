@@ -1,0 +1,280 @@
+"""What a shell shows of tasks and does to them: live ones from memory, stored ones from their files, in one form.
+
+In: task ids, wishes of a person. Out: JSON of domain/views.py, pages of entries. Never: the work of a state, a decision
+of the chart, a blocking read on the loop for more than one small journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pui.domain.agent_panel import AgentPanel
+from pui.domain.changes_view import NO_BASELINE, NO_FOLDERS, FolderResult, changes_view, count_changes
+from pui.domain.entry_log import EntryPage
+from pui.domain.errors import CallerError, HostError, PuiError
+from pui.domain.events import JsonValue
+from pui.domain.history import page_of_history
+from pui.domain.journal import Record, TaskView
+from pui.domain.json_guard import ParsedJson, parse_json
+from pui.domain.name_search import find_names, is_typable
+from pui.domain.preflight import ResourceRequest, decide_preflight
+from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
+from pui.domain.task import TaskSpec, spec_from_json, title_of
+from pui.domain.task_files import CHANGES_VIEW
+from pui.domain.views import OVER, LiveLook, task_detail, task_row
+from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
+from pui.supervisor.recovery import StoredTask, is_owned_by_running_app, load_task
+from pui.supervisor.services import Services
+from pui.supervisor.session import Session
+from pui.supervisor.supervisor import LiveTask, Supervisor
+from pui.supervisor.task_journal import TaskJournal
+
+PROBE_LIMIT_S = 5.0
+"""How long a new task waits for facts about the computer before it is taken without; preflight looks again."""
+NAMES_KEPT_S = 5.0
+CHANGES_LIMIT_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """A task as a page opens it. What follows comes from the feeds behind these cursors; None for a stored task."""
+
+    row: dict[str, JsonValue]
+    detail: dict[str, JsonValue]
+    agent: dict[str, JsonValue]
+    page: EntryPage
+    live: LiveTask | None
+    record_cursor: int = 0
+    event_cursor: int = 0
+
+
+class TaskBoard:
+    """Over one supervisor, on its loop."""
+
+    def __init__(self, supervisor: Supervisor, services: Services) -> None:
+        self._supervisor = supervisor
+        self._services = services
+        self._names: dict[str, tuple[float, list[str]]] = {}
+        self._comparing: dict[str, asyncio.Future[dict[str, JsonValue]]] = {}
+
+    # what is shown
+
+    async def rows(self) -> list[JsonValue]:
+        """A TaskRow for every task but health boots, newest first."""
+        supervisor = self._supervisor
+        ids = await asyncio.to_thread(supervisor.task_ids)
+        stored = [task_id for task_id in ids if supervisor.find_live(task_id) is None]
+        loaded = await asyncio.to_thread(lambda: {task_id: supervisor.load(task_id) for task_id in stored})
+        found = [loaded.get(task_id) or supervisor.load(task_id) for task_id in ids]
+        found.sort(key=lambda task: task.view.created_at_ns, reverse=True)
+        return [self._row(task) for task in found if not task.view.is_health_boot]
+
+    def row(self, task_id: str) -> dict[str, JsonValue] | None:
+        """One TaskRow as it is now; None for a task that is gone, or that nobody shows."""
+        supervisor = self._supervisor
+        if supervisor.find_live(task_id) is None and task_id not in self._services.files.task_ids():
+            return None
+        found = supervisor.load(task_id)
+        return None if found.view.is_health_boot else self._row(found)
+
+    async def open(self, task_id: str, tail: int) -> OpenTask:
+        """Everything of one task, its last `tail` entries. Raises CallerError("caller.bad_request")."""
+        self._known(task_id)
+        disk_use_bytes = await asyncio.to_thread(self._services.files.disk_use_bytes, task_id)
+        live = self._supervisor.find_live(task_id)
+        page = await self._history(task_id, None, tail) if live is None else live.session.log.before(None, tail)
+        # no wait from here on: the cursors stand exactly behind what is shown
+        found = self._supervisor.load(task_id)
+        shown = OpenTask(self._row(found), task_detail(found.view, disk_use_bytes), self.agent(task_id), page, live)
+        if live is None:
+            return shown
+        return replace(shown, record_cursor=live.journal.feed.end, event_cursor=live.session.feed.end)
+
+    def agent(self, task_id: str) -> dict[str, JsonValue]:
+        """The AgentPanel; of a stored task what is known of its end."""
+        live = self._supervisor.find_live(task_id)
+        if live is not None:
+            return live.session.panel.to_json()
+        facts = self._supervisor.load(task_id).view.facts
+        panel = AgentPanel(self._supervisor.agent_chart)
+        panel.end(stats=facts.get("stats"), model=facts.get("model"))
+        return panel.to_json()
+
+    async def entries(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
+        """Entries before a key, from memory as far as it reaches, else from the file."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if live is not None and (before_key is None or before_key > live.session.log.first_key):
+            return live.session.log.before(before_key, limit)
+        return await self._history(task_id, before_key, limit)
+
+    async def records(self, task_id: str, after_seq: int, limit: int) -> tuple[tuple[Record, ...], int]:
+        """Journal records after a seq, and the seq of the last record there is. Raises PuiError journal.unreadable."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if live is not None:
+            found, _ = live.journal.feed.since(after_seq)
+            return tuple(found[:limit]), live.journal.view.last_seq
+        task = await asyncio.to_thread(load_task, self._services.files, task_id)
+        if task.error is not None:
+            raise task.error
+        after = [record for record in task.records if record.seq > after_seq]
+        return tuple(after[:limit]), task.view.last_seq
+
+    async def changes(self, task_id: str) -> dict[str, JsonValue]:
+        """The ChangesView: computed now for a task that runs, as it was kept for one that is over."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if live is None or live.is_over:
+            return await asyncio.to_thread(self._kept_changes, task_id)
+        if task_id not in self._comparing:
+            work = asyncio.ensure_future(self._compare(live))
+            self._comparing[task_id] = work
+            work.add_done_callback(lambda _: self._comparing.pop(task_id, None))
+        return await asyncio.shield(self._comparing[task_id])
+
+    async def files(self, task_id: str, query: str) -> list[str]:
+        """Names in the workspace that fit `query`, as they are on this computer."""
+        self._known(task_id)
+        folders = self._supervisor.load(task_id).view.folders
+        first = folders[0] if folders else None
+        if not isinstance(first, dict):
+            return []
+        return find_names(await self._workspace_names(task_id, Path(str(first.get("path")))), query)
+
+    # what a person does
+
+    async def check(self, spec: TaskSpec) -> None:
+        """Raises what preflight would find about memory, disk and processors, as far as it is known within
+        PROBE_LIMIT_S. A missing pack or accelerator is no reason to refuse: the task waits in setup-required."""
+        services = self._services
+        pack, pack_fact = await asyncio.to_thread(find_pack, services.packs)
+        if pack is None:
+            return
+        try:
+            async with asyncio.timeout(PROBE_LIMIT_S):
+                facts = await services.host.probe(pack)
+        except TimeoutError:
+            return
+        need = ResourceRequest(spec.memory_mib, spec.cpu_count, OVERLAY_NEED_BYTES)
+        for finding in decide_preflight(pack_fact, facts, need, services.tcg_is_allowed).findings:
+            if finding.severity == "blocker" and finding.code.startswith("host."):
+                raise HostError(finding.code, finding.message, hint=finding.hint)
+
+    def rename(self, task_id: str, title: str) -> None:
+        """Raises CallerError: no title, or a task of another running app."""
+        shown = title_of(title)
+        if not shown:
+            raise CallerError("caller.bad_request", "the title is empty")
+        facts: dict[str, JsonValue] = {"facts": {"title": shown}}
+        live = self._supervisor.find_live(task_id)
+        if live is not None and not live.is_over:
+            live.journal.write("fact", live.journal.view.last_seq, facts)
+            return
+        task = self._stored(task_id)
+        journal = TaskJournal(self._services.files.journal(task_id), self._services.clock, task.records)
+        try:
+            journal.write("fact", task.view.last_seq, facts)
+        finally:
+            journal.close()
+        self._supervisor.forget(task_id)
+
+    def again(self, task_id: str) -> str:
+        """A new task with the same spec and images, not started yet. Raises as Supervisor.create."""
+        self._known(task_id)
+        view = self._supervisor.load(task_id).view
+        spec = spec_from_json(view.spec)
+        read = self._services.files.read
+        images = [PromptImage(i.mime, read(task_id, i.name, IMAGES_TOTAL_LIMIT_BYTES)) for i in spec.images]
+        title = view.facts.get("title")
+        return self._supervisor.create(replace(spec, images=(), title=title if isinstance(title, str) else ""), images)
+
+    async def remove(self, task_id: str) -> None:
+        """Everything of a task that is over. Raises CallerError("caller.rejected") for one that is not."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if live is not None and not live.is_over:
+            raise CallerError("caller.rejected", "the task is not over", hint="Cancel it first.")
+        if live is None:
+            self._stored(task_id)
+        await asyncio.to_thread(self._services.files.remove_task, task_id)
+        self._names.pop(task_id, None)
+        self._supervisor.forget(task_id)
+
+    def session(self, task_id: str) -> Session:
+        """pi of a task that runs. Raises CallerError("caller.rejected") when it cannot be spoken to."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if live is None or live.runner.state != "running" or not live.session.is_usable:
+            raise CallerError("caller.rejected", "pi of this task is not at work")
+        return live.session
+
+    # inside
+
+    def _known(self, task_id: str) -> None:
+        if self._supervisor.find_live(task_id) is None and task_id not in self._services.files.task_ids():
+            raise CallerError("caller.bad_request", f"there is no task {task_id!r}")
+
+    def _stored(self, task_id: str) -> StoredTask:
+        """A task on disk that nobody runs, with all its records. Raises CallerError("caller.rejected") else."""
+        self._known(task_id)
+        task = load_task(self._services.files, task_id)
+        is_run = task.view.state not in OVER and is_owned_by_running_app(task.view, self._services.process_table)
+        if is_run:
+            raise CallerError("caller.rejected", "another running pui has this task")
+        return task
+
+    def _row(self, task: StoredTask) -> dict[str, JsonValue]:
+        live = self._supervisor.find_live(task.task_id)
+        look = None if live is None or live.is_over else self._look(live)
+        return task_row(task.task_id, task.view, self._supervisor.task_chart, look, task.error)
+
+    def _look(self, live: LiveTask) -> LiveLook:
+        panel = live.session.panel
+        state = panel.agent.state
+        label = self._supervisor.agent_chart.states[state].label
+        return LiveLook(state, label, panel.is_busy, bool(panel.dialogs), panel.stats)
+
+    async def _history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
+        return await asyncio.to_thread(self._read_history, task_id, before_key, limit)
+
+    def _read_history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
+        with closing(self._services.files.transcript_lines(task_id)) as lines:
+            return page_of_history(lines, before_key, limit)
+
+    async def _compare(self, live: LiveTask) -> dict[str, JsonValue]:
+        view, results = await live.changes.view(self._services.clock.now_ns() // 1_000_000)
+        counts = count_changes(results)
+        if live.changes.has_begun and not live.is_over and live.journal.view.facts.get("changes") != counts:
+            live.journal.write("fact", live.journal.view.last_seq, {"facts": {"changes": counts}})
+        return view
+
+    def _kept_changes(self, task_id: str) -> dict[str, JsonValue]:
+        task = self._supervisor.load(task_id)
+        try:
+            parsed = parse_json(self._services.files.read(task_id, CHANGES_VIEW, CHANGES_LIMIT_BYTES))
+        except PuiError:
+            return _nothing_kept(task.view)
+        is_whole = isinstance(parsed, ParsedJson) and isinstance(parsed.value.get("folders"), list)
+        return parsed.value if is_whole and isinstance(parsed, ParsedJson) else _nothing_kept(task.view)
+
+    async def _workspace_names(self, task_id: str, folder: Path) -> list[str]:
+        now_s = self._services.clock.monotonic_s()
+        kept = self._names.get(task_id)
+        if kept is None or now_s - kept[0] > NAMES_KEPT_S:
+            found = await asyncio.to_thread(self._services.scanner.names, folder)
+            kept = (now_s, [name for name in found if is_typable(name)])
+            self._names = {id_: item for id_, item in self._names.items() if now_s - item[0] <= NAMES_KEPT_S}
+            self._names[task_id] = kept
+        return kept[1]
+
+
+def _nothing_kept(view: TaskView) -> dict[str, JsonValue]:
+    folders = [folder for folder in view.folders if isinstance(folder, dict)]
+    results = [FolderResult(Path(str(f.get("path"))), f.get("read_only") is True, None) for f in folders]
+    was_written = any(not result.read_only for result in results)
+    note = NO_BASELINE if was_written else NO_FOLDERS
+    return changes_view(results, view.changed_at_ns // 1_000_000, is_final=True, note=note)
