@@ -31,6 +31,7 @@ from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import ENV_ALLOW_TCG, AppPaths, app_paths, own_dir, private_dir
 from pui.adapters.process import LinuxProcessStarter
 from pui.adapters.process_table import LinuxProcessTable, own_identity
+from pui.adapters.qemu.cache_volumes import CacheFolder
 from pui.adapters.qemu.hypervisor import QemuHypervisor
 from pui.adapters.qemu.img import QemuImages
 from pui.adapters.qemu.probe import LinuxHostProbe, ProbeSettings
@@ -130,6 +131,7 @@ def _compose(
         pack_lock=packs,
         host=host,
         disks=QemuImages(starter, platform),
+        cache_volumes=CacheFolder(paths),
         hypervisor=QemuHypervisor(starter, transport),
         mount_servers=VirtiofsdServers(starter, platform),
         transport=transport,

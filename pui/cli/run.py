@@ -60,6 +60,11 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--cpus", type=int, default=CPU_COUNT, metavar="N", help="processors of the machine (default %(default)s)"
     )
+    parser.add_argument(
+        "--cache",
+        action="store_true",
+        help="keep package and build caches (/cache) for later tasks of the first folder",
+    )
     parser.set_defaults(handler=_run)
 
 
@@ -75,7 +80,9 @@ def parse_folder(text: str) -> MountRequest:
 
 def _run(arguments: argparse.Namespace) -> int:
     mounts = tuple(parse_folder(text) for text in arguments.folder)
-    spec = TaskSpec(arguments.prompt, mounts, memory_mib=arguments.memory, cpu_count=arguments.cpus)
+    spec = TaskSpec(
+        arguments.prompt, mounts, memory_mib=arguments.memory, cpu_count=arguments.cpus, cache=arguments.cache
+    )
     view: RunView = JsonView() if arguments.json else TextView()
     with composed_app() as app, view:
         if app.model_fault is not None:

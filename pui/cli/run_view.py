@@ -235,6 +235,8 @@ class TextView:
         for finding in findings if isinstance(findings, list) else []:
             if isinstance(finding, dict):
                 self._finding(finding)
+        if facts.get("cache"):
+            self._note(f"cache    {facts['cache']}")
         if facts.get("pack_trial"):
             self._note(str(facts["pack_trial"]))
         if facts.get("accelerator"):

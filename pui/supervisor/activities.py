@@ -62,7 +62,7 @@ class TaskActivities:
         """Exactly the names of domain/chart_names.py."""
         return {
             "run_preflight": self.run_preflight,
-            "prepare_overlay": self._machine.prepare_overlay,
+            "prepare_overlay": self.prepare_overlay,
             "launch_qemu": self._machine.launch_qemu,
             "await_hello": self.await_hello,
             "serve_channel": self.end_at_once if self._only_boot else self._guest.serve_channel,
@@ -84,6 +84,13 @@ class TaskActivities:
         told = _tell(pack, facts, verdict)
         self._journal.write("fact", cause, {"facts": told})
         return {"setup_is_needed": verdict.setup_is_needed, "timeout_scale": verdict.timeout_scale}
+
+    async def prepare_overlay(self, cause: int) -> Facts:
+        """See MachineWork; which cache volume the task got is a fact."""
+        facts = await self._machine.prepare_overlay(cause)
+        if facts:
+            self._journal.write("fact", cause, {"facts": dict(facts)})
+        return {}
 
     async def await_hello(self, cause: int) -> Facts:
         """See GuestWork; a machine that has reached pi's answer proves its pack."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pui.domain.agent_panel import session_stats, shown_model
 from pui.domain.errors import GuestError, ProtocolError, PuiError
 from pui.domain.events import JsonValue
-from pui.domain.guest_config import GuestMount, GuestSetup, plan_guest_config
+from pui.domain.guest_config import GuestMount, GuestSetup, cache_mount, plan_guest_config
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
@@ -70,7 +70,7 @@ class GuestWork:
         """Until pi has answered get_state: ready means usable. Each part is watched by what those before it opened."""
         control = await self._while_live(self._take_control(cause))
         await self._while_live(self._open_ports(control, cause))
-        state = await self._while_live(self._start_pi(control))
+        state = await self._while_live(self._start_pi(control, cause))
         facts: dict[str, JsonValue] = {"boot_marks_ms": _marks(control), "model": _model_of(state)}
         self._journal.write("fact", cause, {"facts": facts})
         return {}
@@ -97,10 +97,22 @@ class GuestWork:
         self._session.attach(await self._connect("pui.rpc", cause))
         self._read("pui.rpc", self._session.run(), cause)
 
-    async def _start_pi(self, control: GuestControl) -> Mapping[str, JsonValue]:
+    async def _start_pi(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
+        await self._mount_cache(control, cause)
         await self._changes.ready()  # the order that mounts the folders lets the guest write
         await control.order(*self._configuration())
         return await self._session.ask("get_state")
+
+    async def _mount_cache(self, control: GuestControl, cause: int) -> None:
+        """A volume that the guest cannot mount is given up, not the task."""
+        if self._machine.cache.path is None:
+            return
+        try:
+            await control.order(cache_mount())
+        except GuestError as fault:
+            self._machine.drop_cache()
+            told = f"the cache volume could not be mounted and begins anew with the next task ({fault.message})"
+            self._journal.write("fact", cause, {"facts": {"cache": told}})
 
     async def _run_prompt(self, cause: int) -> None:
         if self._spec.thinking:
@@ -154,6 +166,7 @@ class GuestWork:
             working_dir=paths[0] if paths else WORKSPACE,
             model=self._model,
             token=self._token,
+            has_cache=self._machine.cache.path is not None,
         )
         return plan_guest_config(setup)
 

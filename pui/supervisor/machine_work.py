@@ -6,6 +6,7 @@ Never: a byte of the guest (guest_work.py), a release.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,13 +30,14 @@ from pui.domain.platforms import Platform, find_platform
 from pui.domain.preflight import PreflightVerdict
 from pui.domain.task import TaskSpec, mount_tag
 from pui.domain.task_files import OVERLAY, QEMU_LOG, SERIAL_LOG, virtiofsd_log
-from pui.ports import ChosenFolder, InstalledPack, Process, ProcessIdentity, SocketEndpoint, VirtualMachine
+from pui.ports import CacheVolume, ChosenFolder, InstalledPack, Process, ProcessIdentity, SocketEndpoint, VirtualMachine
 from pui.supervisor.recovery import identity_record
 from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
 from pui.supervisor.watching import while_all_live
 
 STOP_GRACE_S = 2.0
+NO_CACHE = CacheVolume(None, "")
 
 Facts = Mapping[str, JsonValue]
 Release = Callable[[], Awaitable[None]]
@@ -69,6 +71,7 @@ class MachineWork:
         self._ground: Ground | None = None
         self._servers: dict[str, Process] = {}
         self._vm: VirtualMachine | None = None
+        self.cache = NO_CACHE
         self.endpoints: dict[str, SocketEndpoint] = {}
 
     def use(
@@ -106,7 +109,23 @@ class MachineWork:
         overlay = files.path(self._task_id, OVERLAY)
         self._push_path("overlay", cause, lambda: files.remove_work_files(self._task_id))
         await services.disks.create_overlay(pack, overlay)
-        return {}
+        return await self._take_cache(cause)
+
+    async def _take_cache(self, cause: int) -> Facts:
+        """The cache volume of the workspace folder, when the person asked for it; held until the machine is gone."""
+        volumes, ground = self._services.cache_volumes, self.ground
+        if volumes is None or not (self._spec.cache and ground.folders):
+            return {}
+        held = ExitStack()
+        self._resources.push(Resource("cache-volume", "lock", _releasing(held.close)), cause)
+        self.cache = await asyncio.to_thread(held.enter_context, volumes.hold(ground.pack, ground.folders[0].path))
+        return {"cache": self.cache.note}
+
+    def drop_cache(self) -> None:
+        """The guest could not use the cache volume: the next task begins a new one."""
+        if self._services.cache_volumes is not None:
+            self._services.cache_volumes.drop(self.cache)
+        self.cache = NO_CACHE
 
     async def launch_qemu(self, cause: int) -> Facts:
         """Mount servers, sockets, QEMU. Returns the machine's pid."""
@@ -183,6 +202,7 @@ class MachineWork:
             channels=channels,
             qmp=ListenerFd(qmp.listener_fd),
             serial_log=files.path(self._task_id, SERIAL_LOG),
+            cache_volume=self.cache.path,
         )
 
     def _listen(self, directory: Path, name: str, cause: int) -> SocketEndpoint:

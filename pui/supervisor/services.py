@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pui.domain.model_policy import ModelChoice, SecretText
 from pui.ports import (
+    CacheVolumes,
     Clock,
     DiskImages,
     Folders,
@@ -61,3 +62,4 @@ class Services:
     tcg_is_allowed: bool
     pack_trial: PackTrial | None = None
     models: ModelChoices | None = None
+    cache_volumes: CacheVolumes | None = None

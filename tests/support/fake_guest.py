@@ -31,7 +31,8 @@ class FakeScript:
     `exit_code` when it is not 0.
     `garbage_on`, `oversized_on`: names of channels (qmp, ctl, rpc, model) that babble when the host connects.
     `ignores`: any of quit, sigterm. `half_lines`: every answer comes in two pieces. `pause_ms`: before each record.
-    `refuses`: verbs of pui.ctl that are answered with an error. `recording`: what a prompt plays.
+    `refuses`: verbs of pui.ctl that are answered with an error; `refuses_tags`: mounts.
+    `recording`: what a prompt plays.
     `writes`: file name -> text that "pi" puts into the workspace (9p only: the fake knows its path).
     `model_body`: when not empty, a run first sends this to the model port and waits for the end of the answer.
     `probe`: what a probe machine does: ok, hang, panic, internal-error, exit.
@@ -50,6 +51,7 @@ class FakeScript:
     hello_delay_s: float = 0.0
     pause_ms: int = 0
     refuses: tuple[str, ...] = ()
+    refuses_tags: tuple[str, ...] = ()
     recording: str = "demo-faux"
     writes: dict[str, str] = field(default_factory=dict)
     model_body: str = ""
@@ -158,7 +160,7 @@ class FakeGuest:
             values.setdefault(key, []).append(unquote_to_bytes(value).decode("utf-8", "replace"))
         self.orders.append((verb, values))
         number = int(values["id"][0])
-        if verb in self.script.refuses:
+        if verb in self.script.refuses or set(values.get("tag", ())) & set(self.script.refuses_tags):
             return [self._ctl_line("error", id=number, code="refused", message=f"the script refuses {verb}")]
         return [self._ctl_line("ok", id=number, **self._answer_values(verb)), *self._after(verb)]
 
