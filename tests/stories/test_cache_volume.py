@@ -1,6 +1,7 @@
-"""The cache volume in the life of a task: taken, mounted, told, released; what goes wrong costs the cache, not the task.
+"""The cache volume in the life of a task: taken, mounted, told, released; a fault costs the cache, not the task.
 
-In: the real supervisor and CacheFolder over simulated machines. Out: assertions on facts and orders. Never: a real disk.
+In: the real supervisor and CacheFolder over simulated machines. Out: assertions on facts and orders.
+Never: a real disk.
 """
 
 from __future__ import annotations
@@ -11,25 +12,32 @@ from pathlib import Path
 
 from pui.adapters.qemu.cache_volumes import IN_USE, CacheFolder
 from pui.domain import pack_layout
-from pui.domain.guest_config import CACHE_PATH
+from pui.domain.guest_config import CACHE_ENVIRONMENT, CACHE_PATH
 from pui.domain.journal import TaskView
 from pui.domain.launch_plan import CACHE_TAG
 from pui.domain.task import TaskSpec
+from pui.ports import InstalledPack
 from pui.resources import load_chart
 from pui.supervisor.supervisor import Supervisor
 from tests.adapters.test_cache_volumes import TEMPLATE
-from tests.stories.test_simulated import SPEC
+from tests.stories.test_simulated import FOLDER, SPEC
 from tests.support.fake_guest import FakeScript
 from tests.support.playbook import check_over
 from tests.support.simulated_ports import SimulatedPorts
 
 
+def with_template(world: SimulatedPorts) -> InstalledPack:
+    pack = world.active()
+    template = pack.root / pack_layout.CACHE_TEMPLATE
+    template.parent.mkdir(parents=True, exist_ok=True)
+    template.write_bytes(TEMPLATE)
+    return pack
+
+
 def play(world: SimulatedPorts, spec: TaskSpec) -> TaskView:
     async def main() -> TaskView:
+        with_template(world)
         services = replace(world.services(), cache_volumes=CacheFolder(world.paths))
-        template = services.packs.active().root / pack_layout.CACHE_TEMPLATE
-        template.parent.mkdir(parents=True, exist_ok=True)
-        template.write_bytes(TEMPLATE)
         supervisor = Supervisor(services, load_chart("task"), load_chart("agent"))
         task_id = supervisor.create(spec)
         supervisor.trigger(task_id, "start")
@@ -59,23 +67,14 @@ def test_a_task_without_one_has_none(folder: Path) -> None:
     world = SimulatedPorts(folder, FakeScript())
     view = play(world, SPEC)
     assert "cache" not in view.facts and CACHE_PATH not in mounted(world)
-    assert not any(
-        "cache" in values["name"][0].lower()
-        for verb, values in world.guest.orders
-        if verb == "env" and "COMPILE" not in values["name"][0]
-    )
+    names = {values["name"][0] for verb, values in world.guest.orders if verb == "env"}
+    assert names.isdisjoint(CACHE_ENVIRONMENT)
     assert CacheFolder(world.paths).stored() == ()
 
 
 def test_a_volume_in_use_costs_the_cache_not_the_task(folder: Path) -> None:
     world = SimulatedPorts(folder, FakeScript())
-    play(world, replace(SPEC, cache=True))
-    volumes = CacheFolder(world.paths)
-    with volumes.hold(world.active(), SPEC.mounts[0].folder):  # type: ignore[arg-type]
-        world = SimulatedPorts(
-            folder,
-            FakeScript(),
-        )
+    with CacheFolder(world.paths).hold(with_template(world), FOLDER):
         view = play(world, replace(SPEC, cache=True))
     assert view.outcome is not None and view.outcome.result == "completed"
     assert view.facts["cache"] == IN_USE and CACHE_PATH not in mounted(world)

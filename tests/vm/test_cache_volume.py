@@ -42,8 +42,8 @@ def test_what_a_task_keeps_the_next_one_of_its_folder_finds(real: RealApp) -> No
             ((code, output),), told = await in_task(app, mine, WRITE)
             assert code == 0 and output.startswith("agent\n"), output
             assert "new, empty" in told
-            ((code, output),), told = await in_task(app, mine, "cat /cache/npm/note; mount | grep ' /cache '")
-            assert code == 0 and output.startswith("kept\n") and "nosuid,nodev" in output
+            ((code, output),), told = await in_task(app, mine, "cat /cache/npm/note; grep ' /cache ' /proc/mounts")
+            assert code == 0 and output.startswith("kept\n") and "nosuid,nodev" in output, output
             assert "earlier tasks" in told
             ((code, _),), told = await in_task(app, other, "cat /cache/npm/note")
             assert code != 0 and "new, empty" in told
