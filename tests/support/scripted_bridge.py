@@ -18,6 +18,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from pui.resources import data
 
@@ -179,7 +180,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.bridge.is_down:
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"")
             return
-        cursor = int(self.path.rpartition("after=")[2] or 0)
+        query = parse_qs(urlsplit(self.path).query)
+        if query.get("t") != [TOKEN]:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"")
+            return
+        cursor = int(query["after"][0])
         self.close_connection = True
         self.send_response(HTTPStatus.OK)
         for name, value in {**HEADERS, "Content-Type": "text/event-stream", "Connection": "close"}.items():

@@ -15,8 +15,8 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 8000;
 const WINDOW_WAIT_MS = 20000;
 
-/** "connecting" before the first hello, "up", "lost" while nothing answers. */
-export const link = signal(/** @type {"connecting"|"up"|"lost"} */ ("connecting"));
+/** "connecting" before the first hello, "up", "lost" while nothing answers, "taken" when another page has the session. */
+export const link = signal(/** @type {"connecting"|"up"|"lost"|"taken"} */ ("connecting"));
 
 /** A refusal with the words of docs/errors.md. */
 export class BridgeError extends Error {
@@ -97,6 +97,10 @@ async function callBrowser(message) {
     lose();
     throw new BridgeError({ code: "bridge.lost", message: "pui does not answer.", retry: "again" });
   }
+  if (response.status === 403) {
+    lose("taken");
+    throw new BridgeError({ code: "bridge.lost", message: "Another page has this session." });
+  }
   let reply;
   try {
     reply = await response.json();
@@ -167,7 +171,12 @@ export function onEvents(listener) {
  */
 export async function connect(hello) {
   onHello = hello;
-  if (isWindow) await untilReady();
+  try {
+    if (isWindow) await untilReady();
+  } catch {
+    lose();
+    return;
+  }
   await resync();
 }
 
@@ -180,7 +189,6 @@ async function resync() {
   try {
     const hello = await call("app.hello");
     cursor = hello.cursor;
-    retryMs = FIRST_RETRY_MS;
     link.value = "up";
     if (!isWindow) listen();
     onHello(hello);
@@ -191,11 +199,13 @@ async function resync() {
   }
 }
 
-function lose() {
+/** @param {"lost"|"taken"} [how] a page whose session was taken does not try by itself */
+function lose(how = "lost") {
   if (source) source.close();
   source = null;
-  if (link.value === "up") link.value = "lost";
-  scheduleRetry();
+  if (link.value === "taken") return;
+  link.value = how;
+  if (how === "lost") scheduleRetry();
 }
 
 let retryTimer = 0;
@@ -219,6 +229,7 @@ export function retryNow() {
 function listen() {
   if (source) source.close();
   source = new EventSource(`/events?after=${cursor}&t=${encodeURIComponent(token)}`);
+  source.onopen = () => (retryMs = FIRST_RETRY_MS);
   source.onmessage = (message) => receive(JSON.parse(message.data));
   source.onerror = () => lose();
 }

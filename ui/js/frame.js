@@ -143,10 +143,12 @@ const RailLink = ({ to, icon, label, here, mark }) =>
 // banners, strip, toasts
 
 function Banner() {
-  if (link.value !== "lost" && !(link.value === "connecting" && !app.value)) return null;
+  if (link.value === "up") return null;
   if (link.value === "connecting") return html`<div class="banner quiet" role="status"><span class="spinner"></span>${t("link.connecting")}</div>`;
-  return html`<div class="banner error" role="alert"><${Icon} name="offline" /><span>${t("link.lost")}</span>
-    <${Button} size="small" onClick=${retryNow}>${t("link.retry")}</${Button}></div>`;
+  const isTaken = link.value === "taken";
+  const again = () => (isTaken ? window.location.reload() : retryNow());
+  return html`<div class="banner error" role="alert"><${Icon} name="offline" /><span>${t(`link.${link.value}`)}</span>
+    <${Button} size="small" onClick=${again}>${t(isTaken ? "link.reload" : "link.retry")}</${Button}></div>`;
 }
 
 function Status() {

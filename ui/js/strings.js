@@ -46,7 +46,7 @@ addStrings({
   "frame.live.one": "{n} machine is on", "frame.live.other": "{n} machines are on",
   "frame.need_you.one": "{n} task waits for you", "frame.need_you.other": "{n} tasks wait for you",
   "frame.look_here": "Something to look at", "frame.broken_view": "This view could not be loaded",
-  "link.connecting": "Connecting to pui…", "link.lost": "The connection to pui is lost. Tasks go on; trying again by itself.", "link.retry": "Try now",
+  "link.connecting": "Connecting to pui…", "link.lost": "The connection to pui is lost. Tasks go on; trying again by itself.", "link.retry": "Try now", "link.taken": "This session was opened in another page, or pui was started anew.", "link.reload": "Use it here",
   "status.label": "State of this computer", "status.checking": "Checking…", "status.no_accelerator": "No acceleration",
   "status.pack": "Runtime {version}", "status.no_pack": "No runtime", "status.machines": "{n} of {limit} machines",
   "emulated.badge": "EMULATED", "emulated.meaning": "Developer switch: this runs under emulation. It is slow, and there is no isolation boundary. Do not run a task that you do not trust.",
@@ -97,4 +97,19 @@ addStrings({
   // jobs
   "job.failed": "{what} failed: {message}", "job.cancelled": "{what} was cancelled", "job.kept": "What was already fetched is kept.", "job.resume": "Go on", "job.done": "{what}: done", "job.rate": "{rate}/s", "job.amount": "{done} of {total}", "job.since": "for",
   "job.kind_install": "Install runtime", "job.kind_build": "Build runtime", "job.kind_file": "Install from a file", "job.kind_channel": "Install runtime", "job.kind_update": "Update runtime", "job.kind_repair": "Repair runtime", "job.kind_verify": "Verify runtime", "job.kind_clean": "Remove old runtimes", "job.kind_try": "Try runtime", "job.kind_rollback": "Roll back runtime", "job.kind_move": "Move data folder",
+  // new task
+  "new.prompt": "What shall be done?", "new.placeholder": "What shall be done? Name files, goals, and how you will know that it worked.", "new.start": "Start task",
+  "new.demo_prompt": "Look around, then write a short note about what is here.",
+  "new.add_image": "Add image", "new.image_hint": "Paste or drop images here, too.", "new.images": "Images", "image.remove": "Remove {name}", "image.pasted": "Pasted image", "image.kind": "{name} is not a PNG, JPEG, GIF or WebP image.", "image.broken": "{name} could not be read as an image.",
+  "new.folders": "Folders", "new.folders_hint": "The task sees these and nothing else of this computer.", "new.as_last_time": "Choices as last time with {folder}", "new.add_folder": "Add folder…", "new.recent": "Recent:",
+  "folder.may_read": "Read", "folder.may_write": "Write", "folder.access": "What the task may do in {folder}", "folder.remove": "Leave out {folder}",
+  "new.model": "Model", "new.open_models": "Set up models", "new.not_usable": "not set up", "new.thinking": "Thinking", "new.network": "Network", "new.memory": "Memory", "new.cpu": "Processors", "new.cache": "Keep a cache", "new.cache_hint": "Packages stay for the next task.",
+  "thinking.off": "Off", "thinking.minimal": "Minimal", "thinking.low": "Low", "thinking.medium": "Medium", "thinking.high": "High", "thinking.xhigh": "Very high", "thinking.max": "All there is",
+  "new.prompt_missing": "Say what shall be done.", "new.prompt_long": "This text is too long to send; put it into a file in the folder.", "new.images_many": "At most {n} images.", "new.images_large": "These images are too large together (3 MB at most).",
+  "new.no_model": "Choose a model.", "new.no_key": "{provider} needs a key.", "new.no_address": "{provider} needs an address.", "new.offline_model": "Offline, {provider} cannot be reached; only the demo model works.",
+  "new.folders_many": "At most {n} folders.", "new.folder_gone": "This folder does not exist any more.", "new.folder_forgotten": "This folder was forgotten; add it again.", "new.folder_busy": "The task “{title}” is changing this folder now. Wait for it or cancel it.", "new.folder_read": "The task “{title}” reads this folder and will see what this task changes.", "new.folder_overlap": "This folder overlaps another one of this task.",
+  "new.range": "From {low} to {high}.", "new.memory_short": "Only {free} are free on this computer.", "new.memory_tight": "{free} are free: this leaves little for other programs.", "new.cpu_many": "This computer has {n}; more only makes a task slower.",
+  "new.machines_full.one": "{n} machine is on, the limit of this computer. Finish or cancel that task first.", "new.machines_full.other": "{n} machines are on, the limit of this computer. Finish or cancel a task first.",
+  "new.no_pack": "The runtime is not installed", "new.no_pack_text": "It is what tasks run in; it is installed once.",
+  "new.means_folders": "Folders to write: {writes}, to read: {reads}.", "new.means_no_folder": "No folder: what the task makes is gone with its machine.", "new.means_model": "Only requests to {model} leave the machine.", "new.means_offline": "Nothing leaves the machine.",
 });
