@@ -199,8 +199,10 @@ def _publish(arguments: argparse.Namespace) -> int:
     mark = fingerprint(done.root.read_bytes())
     if arguments.json:
         value = {"root": str(done.root), "fingerprint": mark, "versions": done.versions, "packs": list(done.packs)}
-        print_json(value)
+        print_json(value | {"cleaned": list(done.cleaned)})
         return 0
+    for name in done.cleaned:
+        say(f"removed what an interrupted publication had left: {name}")
     for pack_id in done.packs:
         say(f"added {pack_id}")
     say(f"published {arguments.folder}: " + ", ".join(f"{role} {number}" for role, number in done.versions.items()))
@@ -234,6 +236,8 @@ def _update(arguments: argparse.Namespace, installation: Installation) -> int:
     web = Web(trust_environment=arguments.trust_environment)
     updater = ChannelUpdater(paths, this_app(), address, web=web)
     offer = updater.check()
+    for name in offer.cleaned:
+        note(f"removed what an interrupted check had left: {name}")
     if arguments.check or not offer.is_newer:
         return _say_offer(offer, as_json=arguments.json)
     result = _fetch_and_install(paths, updater, offer, installation, quiet=arguments.json)

@@ -17,6 +17,7 @@ from pui.adapters.channel.publish import Lifetimes, Published, Publisher
 from pui.adapters.channel.signing_keys import ALL_NAMES, ROLE_NAMES, SigningKeys, make_keys
 from pui.adapters.channel.trust_root import fingerprint, install_root
 from pui.adapters.channel.updater import ChannelUpdater, Offer
+from pui.adapters.packs.file_ops import FileOps
 from pui.adapters.packs.install import InstallResult
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.web import FetchLimits, Web
@@ -31,21 +32,23 @@ PATIENT = FetchLimits(connect_timeout_s=10, idle_timeout_s=10, floor_bytes_per_s
 class ChannelRig:
     """`shop` is the computer that updates; its folders are private to the test."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, computer: str = "computer") -> None:
         self.base = base
         self.folder = base / "www"
         self.keys = SigningKeys(base / "keys")
-        self.shop = PackShop(base / "computer")
+        self.shop = PackShop(base / computer)
         self.overrides: dict[str, Answer] = {}
         self.now = datetime.now(UTC)
         if not (base / "keys").exists():
             make_keys(base / "keys", ALL_NAMES, None)
 
-    def publish(self, *versions: int, rotate_to: SigningKeys | None = None, days: int | None = None) -> Published:
+    def publish(
+        self, *versions: int, rotate_to: SigningKeys | None = None, days: int | None = None, ops: FileOps | None = None
+    ) -> Published:
         """Packs of these versions; `days` makes everything expire so many days from now."""
         packs = [PackSim(version=version).build().write(self.base / "built") for version in versions]
         lifetimes = Lifetimes() if days is None else Lifetimes(dict.fromkeys(ROLE_NAMES, days))
-        publisher = Publisher(self.folder, self.keys, self.release, lifetimes=lifetimes)
+        publisher = Publisher(self.folder, self.keys, self.release, lifetimes=lifetimes, ops=ops)
         return publisher.publish(packs, rotate_to=rotate_to)
 
     @property

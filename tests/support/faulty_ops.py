@@ -36,6 +36,10 @@ class CountingOps(FileOps):
         self._step("open_append")
         return super().open_append(name, at)
 
+    def open_part(self, name: str, at: int) -> int:
+        self._step("open_part")
+        return super().open_part(name, at)
+
     def cut(self, fd: int, size_bytes: int) -> None:
         self._step("cut")
         super().cut(fd, size_bytes)
@@ -82,7 +86,12 @@ class PowerCutOps(CountingOps):
         return fd
 
     def open_append(self, name: str, at: int) -> int:
-        fd = super().open_append(name, at)
+        return self._watched(super().open_append(name, at))
+
+    def open_part(self, name: str, at: int) -> int:
+        return self._watched(super().open_part(name, at))
+
+    def _watched(self, fd: int) -> int:
         found = os.fstat(fd)
         self._unsynced[found.st_ino] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR), found.st_size
         return fd

@@ -12,6 +12,7 @@ import re
 import stat
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ import httpx
 
 from pui.adapters.channel.fetcher import refuse_page
 from pui.adapters.packs.archive import Progress
-from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, read_file, sync_folder
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file
 from pui.adapters.packs.web import Web
 from pui.domain.errors import DownloadError, HostError
 
@@ -117,25 +118,26 @@ class _Part:
         self.done = 0
         self._ops = ops
         self._path = path
-        self._etag_path = path.with_name(f"{path.name}.etag")
+        self._etag_name = f"{path.name}.etag"
         self._etag: str | None = None
         self._sum = hashlib.sha256()
-        self._fd = -1
+        self._at = self._fd = -1
+        self._open = ExitStack()
         self.was_resumed = False
 
     def __enter__(self) -> Self:
-        self._fd = _open_own(self._path)
-        try:
+        with ExitStack() as opening:
+            self._at = opening.enter_context(opened_folder(self._path.parent))
+            self._fd = _open_own(self._ops, self._path, self._at)
+            opening.callback(os.close, self._fd)
             self._take_up()
-        except BaseException:
-            os.close(self._fd)
-            raise
+            self._open = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._fd)
+        self._open.close()
 
     def check_space(self) -> None:
         """Raises HostError host.disk_full before a byte is fetched in vain."""
@@ -186,9 +188,9 @@ class _Part:
 
     def reset(self) -> None:
         """Nothing of what there was is kept."""
-        os.ftruncate(self._fd, 0)
+        self._ops.cut(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
-        self._etag_path.unlink(missing_ok=True)
+        self._forget_etag()
         self.done, self._etag, self._sum, self.was_resumed = 0, None, hashlib.sha256(), False
 
     def is_right(self) -> bool:
@@ -197,12 +199,12 @@ class _Part:
     def publish(self, target: Path) -> None:
         self._ops.sync(self._fd)
         self._ops.rename(self._path, target)
-        self._etag_path.unlink(missing_ok=True)
-        sync_folder(self._ops, target.parent)
+        self._forget_etag()
+        self._ops.sync(self._at)
 
     def _take_up(self) -> None:
         try:
-            self._etag = read_file(self._etag_path, 256).decode("ascii", "replace")
+            self._etag = read_file(self._path.with_name(self._etag_name), 256).decode("ascii", "replace")
         except OSError:
             self._etag = None  # absent, a link, too long: without it the download begins anew
         size = os.fstat(self._fd).st_size
@@ -215,19 +217,22 @@ class _Part:
         self.was_resumed = self.done > 0
 
     def _write_etag(self, etag: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self._etag_path, flags, 0o600)
+        """Not synced: a power cut that tears it costs a download from the start."""
+        fd = self._ops.open_new(self._etag_name, self._at)
         try:
             self._ops.write(fd, etag.encode("ascii"))
         finally:
             os.close(fd)
 
+    def _forget_etag(self) -> None:
+        with suppress(FileNotFoundError):
+            self._ops.remove_file(self._etag_name, self._at)
 
-def _open_own(path: Path) -> int:
+
+def _open_own(ops: FileOps, path: Path, at: int) -> int:
     """The part file, made when absent. Raises HostError host.permission for a link or somebody else's file."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        fd = os.open(path, flags, 0o600)
+        fd = ops.open_part(path.name, at)
     except OSError as error:
         if path.is_symlink():
             raise _not_ours(path) from error

@@ -18,7 +18,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Time
 from pui.adapters.channel.repository import Repository, meta_of
 from pui.adapters.channel.signing_keys import ROLE_NAMES, ROOT_THRESHOLD, SigningKeys
 from pui.adapters.packs.archive import Progress, read_archive
-from pui.adapters.packs.file_ops import mapped_os_errors
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.source import ENVELOPE_SUFFIX, FileSource
@@ -39,11 +39,13 @@ class Lifetimes:
 
 @dataclass(frozen=True)
 class Published:
-    """`versions` of the four roles; `packs` are the ids that were added; `root` is the newest root's file."""
+    """`versions` of the four roles; `packs` are the ids that were added; `root` is the newest root's file; `cleaned`
+    are the names of what a publication that died had left."""
 
     root: Path
     versions: dict[str, int]
     packs: tuple[str, ...]
+    cleaned: tuple[str, ...] = ()
 
 
 class Publisher:
@@ -57,8 +59,9 @@ class Publisher:
         *,
         lifetimes: Lifetimes | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ops: FileOps | None = None,
     ) -> None:
-        self._repository = Repository(folder)
+        self._repository = Repository(folder, ops)
         self._keys = keys
         self._trust = trust
         self._lifetimes = lifetimes or Lifetimes()
@@ -80,6 +83,7 @@ class Publisher:
         repository = self._repository
         repository.prepare()
         with mapped_os_errors(f"writing {repository.folder}"), installer_lock(repository.lock, _LOCK_WAIT_S):
+            cleaned = repository.remove_drafts()
             checked = [self._checked(path, progress) for path in packs]
             self._new_keys = rotate_to
             before = repository.root_bytes()
@@ -93,7 +97,7 @@ class Publisher:
                 repository.write(role)
         versions = {role.signed.type: role.signed.version for role in (root, targets, snapshot, timestamp)}
         added = tuple(verified.pack_id for _, verified in checked)
-        return Published(repository.root_path(root.signed.version), versions, added)
+        return Published(repository.root_path(root.signed.version), versions, added, cleaned)
 
     def _checked(self, path: Path, progress: Progress) -> tuple[FileSource, VerifiedManifest]:
         """Everything an installation checks, save that the pack may be for another computer."""

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from pui.adapters.packs.file_ops import mapped_os_errors, read_file
-from pui.adapters.packs.keys import write_private_file
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file
+from pui.adapters.packs.keys import remove_drafts, write_private_file
+from pui.adapters.packs.source import CHUNK_BYTES
 from pui.adapters.paths import own_dir
 from pui.domain.channel import MAX_ROOT_BYTES
 from pui.domain.errors import CallerError, SetupError
@@ -30,8 +30,9 @@ Role = TypeVar("Role", Root, Snapshot, Targets, Timestamp)
 class Repository:
     """Reads raise CallerError or SetupError index.malformed when the folder is not a channel's, HostError."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ops: FileOps | None = None) -> None:
         self.folder = folder
+        self._ops = ops or FileOps()
         self._metadata = folder / "metadata"
         self._targets = folder / "targets"
 
@@ -46,6 +47,10 @@ class Repository:
                 own_dir(path)
                 path.chmod(0o755)
             own_dir(path)
+
+    def remove_drafts(self) -> tuple[str, ...]:
+        """What a publication that died had not put in place; the caller holds the lock. Raises OSError."""
+        return tuple(name for folder in (self._metadata, self._targets) for name in remove_drafts(folder, self._ops))
 
     def root_path(self, version: int) -> Path:
         return self._metadata / f"{version}.root.json"
@@ -86,7 +91,7 @@ class Repository:
         """A role's file, in one step. Raises HostError."""
         kind, version = role.signed.type, role.signed.version
         name = "timestamp.json" if kind == Timestamp.type else f"{version}.{kind}.json"
-        write_private_file(self._metadata / name, role.to_bytes())
+        write_private_file(self._metadata / name, role.to_bytes(), ops=self._ops)
 
     def target_path(self, listed: TargetFile) -> Path:
         return self._targets / f"{listed.hashes['sha256']}.{listed.path}"
@@ -101,24 +106,32 @@ class Repository:
         return data
 
     def write_target(self, listed: TargetFile, data: bytes) -> None:
-        write_private_file(self.target_path(listed), data)
+        write_private_file(self.target_path(listed), data, ops=self._ops)
 
     def copy_target(self, source: Path, listed: TargetFile) -> None:
         """A large target. Its copy is hashed, for the source might have been exchanged after its check."""
         target = self.target_path(listed)
-        draft = target.with_name(f".{target.name}.draft")
-        with mapped_os_errors(f"copying {source}"):
+        draft = f".{target.name}.draft"
+        with mapped_os_errors(f"copying {source}"), opened_folder(self._targets) as at, source.open("rb") as whole:
             try:
-                shutil.copyfile(source, draft)
-                with draft.open("rb+") as file:
-                    listed.verify_length_and_hashes(file)
-                    os.fsync(file.fileno())
-                draft.chmod(0o644)
-                draft.replace(target)
+                self._copy(whole, self._ops.open_new(draft, at))
+                with (self._targets / draft).open("rb") as copy:
+                    listed.verify_length_and_hashes(copy)
+                self._ops.rename(self._targets / draft, target)
+                self._ops.sync(at)
             except LengthOrHashMismatchError as error:
                 raise SetupError("pack.checksum", f"{source} changed while it was read") from error
             finally:
-                draft.unlink(missing_ok=True)
+                (self._targets / draft).unlink(missing_ok=True)
+
+    def _copy(self, source: BinaryIO, fd: int) -> None:
+        try:
+            while chunk := source.read(CHUNK_BYTES):
+                self._ops.write(fd, chunk)
+            self._ops.set_mode(fd, 0o644)
+            self._ops.sync(fd)
+        finally:
+            os.close(fd)
 
     def _parsed(self, path: Path, kind: type[Role]) -> Metadata[Role]:
         try:

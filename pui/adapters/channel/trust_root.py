@@ -9,7 +9,7 @@ import hashlib
 import re
 
 from pui.adapters.channel.tuf_client import check_root
-from pui.adapters.packs.file_ops import mapped_os_errors
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors
 from pui.adapters.packs.keys import read_private_file, write_private_file
 from pui.adapters.paths import AppPaths, own_dir
 from pui.domain.channel import MAX_ROOT_BYTES, release_keys, root_version
@@ -61,7 +61,7 @@ def install_root(paths: AppPaths, root: bytes, expected: str, *, replace: bool =
     return keys
 
 
-def keep_root(paths: AppPaths, root: bytes) -> None:
+def keep_root(paths: AppPaths, root: bytes, ops: FileOps | None = None) -> None:
     """Makes a verified root the trusted one; the root before is kept for packs that were installed under it."""
     before = read_private_file(paths.trust_root, MAX_ROOT_BYTES)
     if before == root:
@@ -70,6 +70,6 @@ def keep_root(paths: AppPaths, root: bytes) -> None:
     own_dir(paths.trust_dir)
     if before is not None:
         name = f"{root_version(before):06d}-{fingerprint(before)[:12]}.root.json"
-        write_private_file(paths.root_history / name, before)
+        write_private_file(paths.root_history / name, before, ops=ops)
     with mapped_os_errors(f"writing {paths.trust_root}"):
-        write_private_file(paths.trust_root, root)
+        write_private_file(paths.trust_root, root, ops=ops)

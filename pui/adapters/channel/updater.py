@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from pui.adapters.channel.trust_root import keep_root, trusted_root
 from pui.adapters.channel.tuf_client import ChannelIndex
 from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, remove_tree
-from pui.adapters.packs.keys import TrustFolder, load_trust, write_private_file
+from pui.adapters.packs.keys import TrustFolder, load_trust, remove_drafts, write_private_file
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.slots import read_floors
 from pui.adapters.packs.source import ENVELOPE_SUFFIX, FileSource
@@ -47,13 +47,15 @@ _LOCK_WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class Offer:
-    """The newest pack of a channel for this computer. `is_newer` than every version ever installed here."""
+    """The newest pack of a channel for this computer. `is_newer` than every version ever installed here. `cleaned` are
+    the names of what a check that died had left."""
 
     verified: VerifiedManifest
     envelope: bytes
     archive: Wanted
     is_newer: bool
     issued: datetime | None
+    cleaned: tuple[str, ...] = ()
 
 
 class ChannelUpdater:
@@ -68,13 +70,15 @@ class ChannelUpdater:
         web: Web | None = None,
         downloader: Downloader | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ops: FileOps | None = None,
     ) -> None:
         """Raises CallerError caller.bad_request for an address that pui does not fetch from."""
         self._paths = paths
         self._app = app
         self._base = checked_url(address)
         self._web = web or Web()
-        self._downloader = downloader or Downloader(self._web)
+        self._ops = ops or FileOps()
+        self._downloader = downloader or Downloader(self._web, ops=self._ops)
         self._clock = clock
 
     def check(self) -> Offer:
@@ -83,6 +87,7 @@ class ChannelUpdater:
         Raises SetupError index.*, pack.*, DownloadError fetch.*, HostError.
         """
         with self._locked():
+            cleaned = self._remove_drafts()
             root, state, now = trusted_root(self._paths), self._state(), self._clock()
             check_clock(now, state.issued, root_issued(root))
             index = ChannelIndex(self._base, self._cache("index"), self._web)
@@ -98,7 +103,7 @@ class ChannelUpdater:
             check_seen(newest, state, keys)
             offer = self._offer(index, newest, trust, issued)
             self._remember(state.after(newest.platform, newest.pack_version, keys, issued))
-        return offer
+        return replace(offer, cleaned=cleaned)
 
     def download(
         self,
@@ -120,14 +125,14 @@ class ChannelUpdater:
                 if not self._is_there(archive, offer.archive):
                     self._downloader.download(offer.archive, archive, progress=progress, cancelled=cancelled)
                 stem = archive.name.removesuffix(".tar.zst")
-                write_private_file(folder / f"{stem}{ENVELOPE_SUFFIX}", offer.envelope)
+                write_private_file(folder / f"{stem}{ENVELOPE_SUFFIX}", offer.envelope, ops=self._ops)
         return FileSource(archive)
 
     def forget_download(self, offer: Offer) -> None:
         """After the installation, or when the files turned out wrong. Raises HostError."""
         doing = "removing a downloaded pack"
         with self._locked(), mapped_os_errors(doing), opened_folder(self._cache("packs")) as at:
-            remove_tree(FileOps(), offer.verified.pack_id, at)
+            remove_tree(self._ops, offer.verified.pack_id, at)
 
     def release_trust(self) -> TrustFolder:
         """Trust in the channel's release keys and in nobody else: a development key cannot vouch for an update."""
@@ -150,7 +155,16 @@ class ChannelUpdater:
     def _keep_root(self, index: ChannelIndex) -> None:
         root = index.verified_root()
         if root is not None:
-            keep_root(self._paths, root)
+            keep_root(self._paths, root, self._ops)
+
+    def _remove_drafts(self) -> tuple[str, ...]:
+        paths, ops = self._paths, self._ops
+        with mapped_os_errors(f"cleaning {paths.data}"):
+            return (
+                *remove_drafts(paths.data, ops, paths.channel_state.name),
+                *remove_drafts(paths.trust_dir, ops, paths.trust_root.name),
+                *remove_drafts(paths.root_history, ops),
+            )
 
     def _state(self) -> ChannelState:
         path = self._paths.channel_state
@@ -164,7 +178,7 @@ class ChannelUpdater:
                 raise SetupError(error.code, f"{path}: {error.message}", hint=hint) from error
 
     def _remember(self, state: ChannelState) -> None:
-        write_private_file(self._paths.channel_state, render_state(state))
+        write_private_file(self._paths.channel_state, render_state(state), ops=self._ops)
 
     def _cache(self, part: str) -> Path:
         """A folder of this channel in the cache, which only this user writes."""
@@ -180,12 +194,11 @@ class ChannelUpdater:
             return False
         return digest_of(archive) == wanted.sha256
 
-    @staticmethod
-    def _remove_others(folder: Path) -> None:
+    def _remove_others(self, folder: Path) -> None:
         others = [path.name for path in folder.parent.iterdir() if path != folder]
         with opened_folder(folder.parent) as at:
             for name in others:
-                remove_tree(FileOps(), name, at)
+                remove_tree(self._ops, name, at)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from pui.domain.errors import HostError
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -45,6 +46,10 @@ class FileOps:
     def open_append(self, name: str, at: int) -> int:
         """A descriptor at the end of a file that only this user can read, new or not; no link. Raises OSError."""
         return os.open(name, _APPEND, 0o600, dir_fd=at)
+
+    def open_part(self, name: str, at: int) -> int:
+        """A descriptor at the start of a file that is gone on with, new or not; no link. Raises OSError."""
+        return os.open(name, _PART, 0o600, dir_fd=at)
 
     def cut(self, fd: int, size_bytes: int) -> None:
         """Drops what lies behind `size_bytes`."""

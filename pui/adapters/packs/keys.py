@@ -15,7 +15,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, write_new_file
+from pui.adapters.packs.file_ops import (
+    FileOps,
+    mapped_os_errors,
+    opened_folder,
+    read_file,
+    remove_tree,
+    write_new_file,
+)
 from pui.adapters.paths import ROOT_HISTORY, TRUST_ROOT, own_dir
 from pui.domain.channel import MAX_ROOT_BYTES, release_keys
 from pui.domain.errors import HostError, PuiError, SetupError
@@ -33,6 +40,7 @@ from pui.domain.trust import (
 
 MAX_KEYS = 64
 MAX_ROOTS = 32
+_DRAFT = ".draft"
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,10 @@ def add_trusted_key(trust_dir: Path, key: TrustedKey) -> Path:
     return path
 
 
-def write_private_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_private_file(path: Path, data: bytes, *, mode: int = 0o644, ops: FileOps | None = None) -> None:
     """Puts `data` in place of `path`, atomically and durably; only this user may write to its folder."""
-    draft = f".{path.name}.{os.getpid()}.draft"
-    ops = FileOps()
+    draft = f".{path.name}.{os.getpid()}{_DRAFT}"
+    ops = ops or FileOps()
     with mapped_os_errors(f"writing {path}"):
         own_dir(path.parent)
         with opened_folder(path.parent) as fd:
@@ -127,6 +135,20 @@ def write_private_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
                 (path.parent / draft).unlink(missing_ok=True)
                 raise
             ops.sync(fd)
+
+
+def remove_drafts(folder: Path, ops: FileOps, name: str = "") -> tuple[str, ...]:
+    """Drafts (of files called `name`, or all) that a writer left when it died; returns their names.
+
+    The caller holds the lock under which such files are written. Raises OSError.
+    """
+    if not folder.is_dir():
+        return ()
+    names = sorted(path.name for path in folder.glob(f".{name}*{_DRAFT}"))
+    with opened_folder(folder) as at:
+        for draft in names:
+            remove_tree(ops, draft, at)
+    return tuple(names)
 
 
 def trust_development_key(private_key: Path, trust_dir: Path) -> TrustedKey:
