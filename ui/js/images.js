@@ -69,7 +69,7 @@ const encode = (canvas, quality) =>
   new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no image"))), "image/jpeg", quality));
 
 /** @param {Blob} blob @returns {Promise<string>} */
-function toBase64(blob) {
+export function toBase64(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ""));

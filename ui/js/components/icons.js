@@ -7,6 +7,7 @@ import { html } from "/vendor/preact.js";
 /** Stroked paths; `fill:` in front means a filled one. @type {Record<string, string[]>} */
 const SHAPES = {
   plus: ["M8 3v10M3 8h10"],
+  minus: ["M3 8h10"],
   search: ["M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.7 10.7 14 14"],
   settings: [
     "M8 10.2a2.2 2.2 0 1 0 0-4.4 2.2 2.2 0 0 0 0 4.4Z",

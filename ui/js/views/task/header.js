@@ -1,0 +1,97 @@
+// @ts-check
+/**
+ * What runs where: title, state, accelerator, jail, folders, network, memory, disk, pack, and what can be done.
+ *
+ * In: TaskRow, TaskDetail. Out: elements, actions of actions.js. Never: a claim that the row does not make.
+ */
+import { html, useState } from "/vendor/preact.js";
+import { rename, taskActions } from "../../actions.js";
+import { Button, EditableText, Elapsed } from "../../components/controls.js";
+import { Icon } from "../../components/icons.js";
+import { EmulatedBadge, NetworkMark, StatePill } from "../../components/marks.js";
+import { MenuButton } from "../../components/menu.js";
+import { bytes, memory, moment, shortPath } from "../../format.js";
+import { t } from "../../strings.js";
+
+/** @typedef {import("./session.js").TaskSession} TaskSession */
+
+/** @param {{session: TaskSession, row: any}} props */
+export function TaskHeader({ session, row }) {
+  const [isOpen, setOpen] = useState(!!session.keep.get("facts"));
+  const toggle = () => {
+    session.keep.set("facts", !isOpen);
+    setOpen(!isOpen);
+    if (!isOpen) session.refreshDetail().catch(() => undefined); // the sizes shown are then those of its opening
+  };
+  const guestTitle = session.agent.value?.title;
+  return html`<header class="task-head">
+    <div class="task-top">
+      <${EditableText} tag="h1" class="task-title" value=${row.title} label=${t("action.rename")} onSave=${(/** @type {string} */ title) => rename(row, title)} />
+      ${guestTitle && html`<span class="guest-tag" title=${t("task.guest.title")}><${Icon} name="box" size=${11} /><span class="ellipsis">${guestTitle}</span></span>`}
+      <span class="task-state"><${StatePill} row=${row} /><${Elapsed} since=${row.state_since_ms} until=${row.is_over ? row.ended_ms : null} /></span>
+      <${Actions} row=${row} />
+    </div>
+    <div class="task-facts">
+      ${row.is_emulated && html`<${EmulatedBadge} />`}
+      ${!row.is_emulated && row.accelerator && html`<span class="chip" title=${t("task.fact.accelerator")}><${Icon} name="bolt" size=${12} />${row.accelerator.toUpperCase()}</span>`}
+      <${JailChip} detail=${session.detail.value} />
+      <${NetworkMark} network=${row.network} label=${row.network_label} />
+      ${row.folders.map((/** @type {any} */ folder) => html`<${Mount} key=${folder.guest_path} folder=${folder} />`)}
+      <button type="button" class="text-button" aria-expanded=${String(isOpen)} aria-controls="task-all-facts" onClick=${toggle}>${t(isOpen ? "task.facts.less" : "task.facts.more")}</button>
+    </div>
+    ${isOpen && html`<${AllFacts} row=${row} detail=${session.detail.value} />`}
+  </header>`;
+}
+
+/** @param {{row: any}} props */
+function Actions({ row }) {
+  const actions = taskActions(row);
+  const main = actions.filter((one) => one.isMain || one.id === "cancel");
+  const rest = actions.filter((one) => !main.includes(one));
+  return html`<span class="task-actions">
+    ${main.map((one) => html`<${Button} key=${one.id} size="small" icon=${one.icon} kind=${one.isMain ? "primary" : "plain"} onClick=${one.run}>${one.label}</${Button}>`)}
+    ${rest.length > 0 && html`<${MenuButton} label=${t("action.more")} items=${rest} />`}</span>`;
+}
+
+/** Host folder → place in the machine, and whether the task may write there. @param {{folder: any}} props */
+const Mount = ({ folder }) =>
+  html`<span class="chip mount" title="${folder.path} → ${folder.guest_path} · ${t(folder.read_only ? "folder.ro_long" : "folder.rw_long")}">
+    <${Icon} name=${folder.read_only ? "lock" : "folder"} size=${12} /><span class="ellipsis">${shortPath(folder.path)}</span><span class="arrow" aria-label=${t("task.fact.is_in_machine")}>→</span>
+    <span class="ellipsis">${folder.guest_path}</span><b class=${folder.read_only ? "ro" : "rw"}>${t(folder.read_only ? "folder.ro" : "folder.rw")}</b></span>`;
+
+/** The jail as the detail says it: a word, or whether it is on and why not. @param {any} detail */
+function jailOf(detail) {
+  const jail = detail?.jail;
+  if (jail === null || jail === undefined || jail === "") return null;
+  if (typeof jail === "string") return { isOn: jail !== "none" && jail !== "off", text: jail };
+  return { isOn: !!jail.is_on, text: jail.reason ?? "" };
+}
+
+/** @param {{detail: any}} props */
+function JailChip({ detail }) {
+  const jail = jailOf(detail);
+  if (!jail) return null;
+  return html`<span class="chip ${jail.isOn ? "" : "warn"}" title=${jail.text}><${Icon} name=${jail.isOn ? "shield" : "warning"} size=${12} />${t(jail.isOn ? "task.fact.jailed" : "task.fact.not_jailed")}</span>`;
+}
+
+/** @param {{row: any, detail: any}} props */
+function AllFacts({ row, detail }) {
+  const jail = jailOf(detail);
+  const facts = [
+    ["accelerator", row.is_emulated ? t("emulated.meaning") : row.accelerator ? row.accelerator.toUpperCase() : "–"],
+    ["jail", jail ? `${t(jail.isOn ? "task.fact.jailed" : "task.fact.not_jailed")}${jail.text ? ` · ${jail.text}` : ""}` : "–"],
+    ["network", t(row.network === "offline" ? "network.offline_long" : "network.model_long")],
+    ["model", row.model?.label ?? "–"],
+    ["size", detail ? t("task.fact.size_value", { cpus: detail.cpu_count, memory: memory(detail.memory_mib) }) : "–"],
+    ["disk", bytes(detail?.disk_use_bytes)],
+    ["cache", t(detail?.cache ? "task.fact.on" : "task.fact.off")],
+    ["pack", [detail?.pack_id, detail?.guest_kernel].filter(Boolean).join(" · ") || "–"],
+    ["thinking", detail?.thinking || "–"],
+    ["made", moment(row.created_ms)],
+  ];
+  return html`<dl class="all-facts" id="task-all-facts">
+    ${facts.map(([name, value]) => html`<div key=${name}><dt>${t(`task.fact.${name}`)}</dt><dd>${value}</dd></div>`)}
+    ${row.folders.map((/** @type {any} */ folder) => html`<div key=${folder.guest_path}><dt>${t("task.fact.folder")}</dt><dd class="wrap">${folder.path} → ${folder.guest_path} (${t(folder.read_only ? "folder.ro_long" : "folder.rw_long")}${folder.share ? `, ${folder.share}` : ""})</dd></div>`)}
+    ${detail?.share_reason && html`<div><dt>${t("task.fact.share")}</dt><dd>${detail.share_reason}</dd></div>`}
+  </dl>`;
+}
