@@ -6,8 +6,10 @@ In: the environment. Out: an App with services and supervisor. Never: a decision
 from __future__ import annotations
 
 import os
+import platform
 import secrets
-from collections.abc import Iterator, MutableMapping
+import sys
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.packs.life import PackLife
+from pui.adapters.packs.pack_journal import read_records
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import ENV_ALLOW_TCG, AppPaths, app_paths, own_dir, private_dir
 from pui.adapters.process import LinuxProcessStarter
@@ -37,15 +40,19 @@ from pui.adapters.qemu.img import QemuImages
 from pui.adapters.qemu.probe import LinuxHostProbe, ProbeSettings
 from pui.adapters.settings_file import SettingsFile
 from pui.adapters.task_files import TaskFolders
+from pui.adapters.task_logs import TaskLogFiles, private_words
 from pui.adapters.transport import UnixTransport
+from pui.domain.chart_names import CHART_IDS
 from pui.domain.errors import PuiError
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
 from pui.logs import close_log, open_log
 from pui.ports import Dialogs
-from pui.resources import load_chart
+from pui.resources import data, load_chart
+from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.desk import AppFacts, Carrier, Desk
 from pui.shell.folder_book import FolderBook
+from pui.supervisor.diagnosis import Diagnosis
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 
@@ -189,7 +196,25 @@ def compose_desk(app: App, dialogs: Dialogs, carrier: Carrier) -> Desk:
         blobs=Blobs(services.clock, services.random_bytes),
         desktop=HostDesktop(),
         folders=FolderBook(grants, services.folders, dialogs, services.clock, services.random_bytes),
+        archive=compose_archive(app),
     )
+
+
+def compose_archive(app: App) -> Archive:
+    """The charts, and what can be looked up of tasks and packs."""
+    charts = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}
+    return Archive(
+        charts=charts,
+        chart_style=(data("ui") / "chart.css").read_text("utf-8"),
+        diagnosis=compose_diagnosis(app.paths, app.files, app.model_keys.secrets),
+        pack_records=lambda: read_records(app.paths.pack_journal),
+    )
+
+
+def compose_diagnosis(paths: AppPaths, files: TaskFolders, keys: Callable[[], Sequence[str]] = tuple) -> Diagnosis:
+    """What `pui tasks bundle` and the page look faults up with; it needs no running app."""
+    about = (f"pui {version('pui')}", f"{platform.platform()}, {os.cpu_count()} processors", f"Python {sys.version}")
+    return Diagnosis(files, TaskLogFiles(paths), load_chart("task"), lambda: private_words(keys()), about)
 
 
 def _new_task_id() -> str:

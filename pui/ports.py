@@ -302,6 +302,21 @@ class TaskFiles(Protocol):
     def remove_task(self, task_id: str) -> None: ...
 
 
+class TaskLogs(Protocol):
+    """The ends of what programs have written beside a task's journal, and of the app's own log. All of it blocks."""
+
+    def tail(self, task_id: str, name: str, limit_bytes: int) -> bytes:
+        """The last bytes of a file of the task's folder; b"" when there is none. Raises HostError host.permission."""
+
+    def sizes(self, task_id: str) -> Sequence[tuple[str, int]]:
+        """Name and size in bytes of each file, sorted. Raises HostError("host.permission")."""
+
+    def app_log_tail(self, limit_bytes: int) -> bytes: ...
+
+    def write_bundle(self, path: Path, members: Mapping[str, str]) -> None:
+        """A zip file with these texts, whole or not at all, 0600. Raises HostError host.disk_full, host.permission."""
+
+
 class ProcessTable(Protocol):
     def is_alive(self, identity: ProcessIdentity) -> bool:
         """True only if pid *and* start time match."""

@@ -121,6 +121,11 @@ class AppPaths:
         return self.runtime / "window.sock"
 
     @property
+    def instance_lock(self) -> Path:
+        """Held while a window runs."""
+        return self.runtime / "window.lock"
+
+    @property
     def trust_dir(self) -> Path:
         """`<keyid>.json`, one per trusted key."""
         return self.data / "trust"

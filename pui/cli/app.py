@@ -21,6 +21,7 @@ import pui.cli.run
 import pui.cli.serve
 import pui.cli.settings
 import pui.cli.tasks
+import pui.cli.window
 from pui.adapters.paths import ENV_DATA_DIR
 from pui.cli.output import print_error
 from pui.domain.errors import PuiError
@@ -29,6 +30,7 @@ FAILED, WRONG_USAGE, CANCELLED = 1, 2, 130
 
 _EPILOG = """\
 first steps:
+  pui                                       the window
   pui doctor                                what this computer can do, and what is missing
   pui pack build --install                  make and install a runtime pack (once)
   pui run --folder ~/code/app "Fix the typo in README.md"
@@ -49,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--data-dir", metavar="DIR", help=f"where pui keeps packs, keys and tasks (sets {ENV_DATA_DIR})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for module in (
+        pui.cli.window,
         pui.cli.run,
         pui.cli.serve,
         pui.cli.doctor,

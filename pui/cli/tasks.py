@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pui.adapters.paths import app_paths
 from pui.adapters.process_table import LinuxProcessTable
 from pui.adapters.task_files import TaskFolders
 from pui.cli.output import print_json, say
-from pui.compose import composed_app
+from pui.compose import compose_diagnosis, composed_app
 from pui.domain.errors import CallerError
 from pui.domain.journal import TaskView
 from pui.domain.scrub import scrub_line
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 _LIST_EPILOG = "example:\n  pui tasks list            newest last; * marks a task that runs now\n"
 _SHOW_EPILOG = "example:\n  pui tasks show 1123-151200-3f2a91\n"
+_BUNDLE_EPILOG = """\
+example:
+  pui tasks bundle 1123-151200-3f2a91 --out fault.zip
+
+Paths of your folders and home, names, mail addresses and keys are replaced. The conversation is left out.
+"""
 _CLEAN_EPILOG = """\
 examples:
   pui tasks clean                       end what a dead app has left; keep every journal
@@ -33,7 +40,7 @@ examples:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Adds `tasks` with its three actions."""
+    """Adds `tasks` with its actions."""
     tasks = subparsers.add_parser("tasks", help="list, show and clean tasks")
     actions = tasks.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = _action(actions, "list", "list all tasks", _LIST_EPILOG)
@@ -47,6 +54,11 @@ def add_parser(subparsers: Subparsers) -> None:
     clean.add_argument("task", nargs="*", metavar="TASK", help="remove these finished tasks")
     clean.add_argument("--all", action="store_true", help="remove all finished tasks")
     clean.set_defaults(handler=_clean)
+    bundle = _action(actions, "bundle", "write a zip with what helps to find a fault", _BUNDLE_EPILOG)
+    bundle.add_argument("task", metavar="TASK")
+    bundle.add_argument("--out", type=Path, required=True, metavar="FILE", help="the zip file to write")
+    bundle.add_argument("--with-transcript", action="store_true", help="with the prompt and the whole conversation")
+    bundle.set_defaults(handler=_bundle)
 
 
 def _action(actions: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:
@@ -134,6 +146,17 @@ def _tell(task: StoredTask, files: TaskFolders) -> None:
     for note in view.notes:
         say(f"recovery  {note}")
     say(f"files     {files.path(task.task_id, 'journal.jsonl').parent}")
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    paths = app_paths()
+    diagnosis = compose_diagnosis(paths, TaskFolders(paths))
+    members = diagnosis.bundle(arguments.task, with_transcript=arguments.with_transcript)
+    diagnosis.logs.write_bundle(arguments.out.absolute(), {member.name: member.text for member in members})
+    say(f"wrote {arguments.out}; look through it before you send it:")
+    for member in members:
+        say(f"  {member.name:<20} {len(member.text):>8}   {member.about}".rstrip())
+    return 0
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -164,6 +164,23 @@ CODES: Mapping[str, CodeInfo] = {
         "Use the window (`pui`), or run `pui serve` in a terminal and answer there.",
         Retry.AFTER_SETUP,
     ),
+    # window
+    "window.no_display": CodeInfo(
+        "There is no display to show a window on.",
+        "Start pui in a desktop session, or use `pui serve` and a browser on this computer.",
+        Retry.AFTER_SETUP,
+    ),
+    "window.no_backend": CodeInfo(
+        "Nothing that can show the window is installed.", "Install GTK's WebKit or `pui[qt]`.", Retry.AFTER_SETUP
+    ),
+    "window.bad_backend": CodeInfo(
+        "What would show the window is known to crash.", "Install another version of it.", Retry.AFTER_SETUP
+    ),
+    "window.not_answering": CodeInfo(
+        "A window of pui runs already, but does not answer.",
+        "Wait a moment; if it hangs, end that process and start pui again.",
+        Retry.AGAIN,
+    ),
     # launch
     "launch.qemu_exit": CodeInfo("QEMU ended on its own.", "Read the last lines of its log.", Retry.AGAIN),
     "launch.mount_server": CodeInfo(

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pui.domain.events import JsonValue
 from pui.ports import Clock, Desktop, Dialogs
+from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.event_feed import Event, EventFeed
 from pui.shell.folder_book import FolderBook
@@ -58,6 +59,7 @@ class Desk:
     blobs: Blobs
     desktop: Desktop
     folders: FolderBook
+    archive: Archive
     links_of: LinkSource = no_links
     events: EventFeed = field(default_factory=EventFeed)
     open_tasks: set[str] = field(default_factory=set)

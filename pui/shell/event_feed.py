@@ -31,6 +31,7 @@ class EventFeed:
         self._last_seq = 0
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._is_held = False
         self._follower = 0  # the number of the newest one
         self._following = 0
 
@@ -46,6 +47,11 @@ class EventFeed:
         self._changed.set()
 
     @property
+    def cursor(self) -> int:
+        """The seq of the newest event that left."""
+        return self._last_seq
+
+    @property
     def is_followed(self) -> bool:
         return self._following > 0
 
@@ -56,10 +62,17 @@ class EventFeed:
     def restart(self) -> int:
         """Forget what is pending, as the page asks for the whole state now.
 
-        Returns the cursor: events with a larger seq follow.
+        Returns the cursor: events with a larger seq follow, once `release` or a new follower says that the page
+        has the answer.
         """
         self._drop()
+        self._is_held = True
         return self._last_seq
+
+    def release(self) -> None:
+        """The page has its whole state: events may follow."""
+        self._is_held = False
+        self._changed.set()
 
     async def follow(self, after: int, keepalive_s: float | None = None) -> AsyncIterator[list[str] | None]:
         """Batches of JSON texts with their `seq`, at most one per PACE_S; None when `keepalive_s` passed without one.
@@ -69,14 +82,14 @@ class EventFeed:
         """
         self._follower += 1
         mine = self._follower
-        self._changed.set()  # an earlier follower ends
+        self.release()  # and an earlier follower ends
         if after != self._last_seq:
             self._drop()
             self.append({"type": "resync"})
         self._following += 1
         try:
             while mine == self._follower:
-                if self._pending or self._tail is not None:
+                if (self._pending or self._tail is not None) and not self._is_held:
                     yield self._take()
                     await asyncio.sleep(PACE_S)
                 elif self._is_closed:

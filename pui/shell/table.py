@@ -8,7 +8,9 @@ from __future__ import annotations
 from pui.shell.desk import Desk
 from pui.shell.verbs import VerbTable
 from pui.shell.verbs_app import app_verbs
+from pui.shell.verbs_chart import chart_verbs
 from pui.shell.verbs_desktop import desktop_verbs
+from pui.shell.verbs_diagnostics import diagnostics_verbs
 from pui.shell.verbs_folder import folder_verbs
 
 
@@ -19,5 +21,7 @@ def verb_table(desk: Desk) -> VerbTable:
             *app_verbs(desk),
             *folder_verbs(desk),
             *desktop_verbs(desk),
+            *chart_verbs(desk),
+            *diagnostics_verbs(desk),
         ]
     )

@@ -158,6 +158,10 @@ class Supervisor:
         await asyncio.shield(live.loop_task)
         return live.journal.view
 
+    def running(self) -> list[str]:
+        """The tasks of this app that are not over; those that were only created hold no machine yet."""
+        return [id_ for id_, task in self._tasks.items() if not task.loop_task.done()]
+
     async def shutdown(self) -> None:
         """Cancel every live task and wait until its teardown is through."""
         running = [task for task in self._tasks.values() if not task.is_over]

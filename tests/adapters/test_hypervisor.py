@@ -13,8 +13,12 @@ from typing import TypeVar
 import pytest
 
 from pui.adapters.qemu import hypervisor
+from pui.adapters.qemu.event_log import EventLog
 from pui.adapters.qemu.hypervisor import QemuMachine
 from pui.domain.errors import LaunchError, PuiError, SetupError
+from pui.domain.qmp import QmpEvent
+from pui.domain.qmp_log import EVENT_LIMIT, FULL, parse_qmp_log
+from pui.domain.task_files import QMP_LOG
 from tests.support.fake_guest import FakeScript
 from tests.support.machines import Bench, short_folder
 from tests.support.waiting import is_running
@@ -222,3 +226,29 @@ def test_fifty_machines_leave_nothing(folder: Path) -> None:
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
+
+
+def test_the_monitors_events_are_kept_beside_the_log(folder: Path) -> None:
+    async def main() -> None:
+        machine = await Bench(folder).start()
+        await machine.quit(5.0)
+
+    asyncio.run(main())
+    names = [event.name for event in parse_qmp_log((folder / QMP_LOG).read_bytes())]
+    assert "SHUTDOWN" in names
+
+
+def test_a_flood_of_events_does_not_fill_the_disk(folder: Path) -> None:
+    log = EventLog(folder / QMP_LOG)
+    for number in range(EVENT_LIMIT + 50):
+        log.note(QmpEvent("RTC_CHANGE", {"offset": number}, 1))
+    events = parse_qmp_log((folder / QMP_LOG).read_bytes())
+    assert (len(events), events[-1].name) == (EVENT_LIMIT + 1, FULL)
+
+
+def test_events_that_cannot_be_written_do_not_end_the_machine(folder: Path) -> None:
+    log = EventLog(folder / "absent" / QMP_LOG)
+    log.note(QmpEvent("STOP", {}, 1))
+    (folder / "absent").mkdir()
+    log.note(QmpEvent("STOP", {}, 1))
+    assert not (folder / "absent" / QMP_LOG).exists()

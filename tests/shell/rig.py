@@ -11,15 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from pui.adapters.packs.pack_journal import read_records
+from pui.adapters.paths import AppPaths
+from pui.adapters.task_files import TaskFolders
+from pui.adapters.task_logs import TaskLogFiles
 from pui.domain.errors import CallerError
 from pui.domain.folder_grants import FolderGrant
+from pui.domain.private_words import PrivateWords
 from pui.domain.task import MountRequest
 from pui.ports import BusyFolder, ChosenFolder
+from pui.resources import load_chart
+from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.desk import AppFacts, Desk
 from pui.shell.folder_book import FolderBook
 from pui.shell.router import Router
 from pui.shell.table import verb_table
+from pui.supervisor.diagnosis import Diagnosis
 from tests.support.simulated import SimulatedClock
 
 TOKEN = "t" * 43
@@ -100,8 +108,18 @@ class ToldDesktop:
         self.written[path] = data
 
 
+def archive_in(folder: Path) -> Archive:
+    """The real look-ups in an app's folders below `folder`, which need not exist."""
+    paths = AppPaths(folder / "data", folder / "cache", folder / "run")
+    charts = {chart_id: load_chart(chart_id) for chart_id in ("task", "agent", "pack")}
+    words = PrivateWords("/home/ada", "ada", "analytical")
+    diagnosis = Diagnosis(TaskFolders(paths), TaskLogFiles(paths), charts["task"], lambda: words, ("pui of a test",))
+    return Archive(charts, ".chart{}", diagnosis, lambda: read_records(paths.pack_journal))
+
+
 @dataclass
 class Rig:
+    folder: Path = Path("/nonexistent")
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     dialogs: ToldDialogs = field(default_factory=ToldDialogs)
     policy: ToldPolicy = field(default_factory=ToldPolicy)
@@ -124,6 +142,7 @@ class Rig:
             blobs=Blobs(self.clock, random_bytes),
             desktop=self.desktop,
             folders=FolderBook(self.grants, self.policy, self.dialogs, self.clock, random_bytes),
+            archive=archive_in(self.folder),
         )
 
     def router(self, token: str = TOKEN) -> Router:

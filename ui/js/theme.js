@@ -6,6 +6,7 @@
  */
 import { computed, effect, signal } from "/vendor/preact.js";
 import { settings } from "./store.js";
+import { setLanguage } from "./strings.js";
 
 const ROOT_TEXT_PERCENT = 87.5;
 
@@ -27,6 +28,7 @@ export function followTheme() {
     root.dataset.contrast = settings.value?.contrast || "normal";
     root.dataset.motion = settings.value?.motion || "system";
     root.style.fontSize = `${((settings.value?.text_scale || 100) * ROOT_TEXT_PERCENT) / 100}%`;
+    setLanguage(settings.value?.language || "en");
     root.lang = settings.value?.language || "en";
   });
 }

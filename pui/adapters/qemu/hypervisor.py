@@ -1,6 +1,7 @@
 """Starts QEMU for a launch plan and watches it through its monitor.
 
-In: LaunchPlan, the host end of the monitor's socket. Out: a machine that answers: its trouble, its exit, its end.
+In: LaunchPlan, the host end of the monitor's socket. Out: a machine that answers: its trouble, its exit, its end; its
+monitor's events in a file beside its log.
 Never: an option of QEMU (domain/qemu_args), a guest's channel, a machine that outlives `quit` or a failed start.
 """
 
@@ -11,11 +12,13 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from pui.adapters.qemu.monitor import Monitor
+from pui.adapters.qemu.event_log import EventLog
+from pui.adapters.qemu.monitor import Monitor, Witness
 from pui.domain.errors import LaunchError, PuiError
 from pui.domain.launch_plan import SERIAL_LIMIT_BYTES, LaunchPlan, ListenerFd
 from pui.domain.qemu_args import qemu_argv, qemu_env
 from pui.domain.qmp import QmpEvent
+from pui.domain.task_files import QMP_LOG
 from pui.ports import Process, ProcessIdentity, ProcessStarter, SocketEndpoint, Transport
 
 MONITOR_LIMIT_S = 20.0
@@ -53,17 +56,17 @@ class QemuHypervisor:
         )
         is_ready = False
         try:
-            monitor = await self._greet(process, qmp)
+            monitor = await self._greet(process, qmp, EventLog(log_path.with_name(QMP_LOG)).note)
             is_ready = True
         finally:
             if not is_ready:
                 await process.stop(0.0)
         return QemuMachine(process, monitor, Path(plan.serial_log))
 
-    async def _greet(self, process: Process, qmp: SocketEndpoint) -> Monitor:
+    async def _greet(self, process: Process, qmp: SocketEndpoint, witness: Witness) -> Monitor:
         """When QEMU ends meanwhile, that is the reason told, not the silence of its monitor."""
         limit_s = self._monitor_limit_s
-        opening = asyncio.create_task(Monitor.open(self._transport, qmp, limit_s), name="qmp-open")
+        opening = asyncio.create_task(Monitor.open(self._transport, qmp, limit_s, witness), name="qmp-open")
         exiting = asyncio.create_task(process.wait(), name="qemu-exit")
         try:
             await asyncio.wait({opening, exiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,13 +1,14 @@
 """One connection to QEMU's monitor, around the codec of domain/qmp.py.
 
-In: the socket's endpoint; commands. Out: replies, events. Never: a wait without a limit, an unbounded queue.
+In: the socket's endpoint; commands. Out: replies, events, each told to a witness first. Never: a wait without a limit,
+an unbounded queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from pui.domain.errors import LaunchError, OutcomeUnknownError, ProtocolError
 from pui.domain.events import JsonValue
@@ -18,14 +19,21 @@ COMMAND_LIMIT_S = 5.0
 EVENT_LIMIT = 256
 """Events that nobody has read yet; beyond it the oldest go (a guest can cause events at will)."""
 
+Witness = Callable[[QmpEvent], None]
+
+
+def looks_away(_event: QmpEvent) -> None:
+    """The witness that keeps nothing."""
+
 
 class Monitor:
     """Made by `open`. `fault` is set once QEMU broke the protocol."""
 
-    def __init__(self, channel: ByteChannel) -> None:
+    def __init__(self, channel: ByteChannel, witness: Witness = looks_away) -> None:
         self.fault: ProtocolError | None = None
         self._channel = channel
         self._client = QmpClient()
+        self._witness = witness
         self._greeted = asyncio.Event()
         self._replies: dict[int, asyncio.Future[QmpReply | None]] = {}
         self._events: deque[QmpEvent] = deque(maxlen=EVENT_LIMIT)
@@ -34,11 +42,13 @@ class Monitor:
         self._reading = asyncio.create_task(self._read(), name="qmp-read")
 
     @classmethod
-    async def open(cls, transport: Transport, endpoint: SocketEndpoint, timeout_s: float) -> Monitor:
+    async def open(
+        cls, transport: Transport, endpoint: SocketEndpoint, timeout_s: float, witness: Witness = looks_away
+    ) -> Monitor:
         """Connected, greeted, negotiated. Raises LaunchError("launch.timeout"), ProtocolError("protocol.remote")."""
         try:
             async with asyncio.timeout(timeout_s):
-                monitor = cls(await transport.connect(endpoint, timeout_s))
+                monitor = cls(await transport.connect(endpoint, timeout_s), witness)
                 is_open = False
                 try:
                     await monitor._greeted.wait()
@@ -150,6 +160,7 @@ class Monitor:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
             case QmpEvent():
+                self._witness(message)
                 self._events.append(message)
                 self._news.set()
             case QmpFault(reason):

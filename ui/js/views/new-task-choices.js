@@ -11,8 +11,8 @@ import { models, setup } from "../store.js";
 import { t } from "../strings.js";
 import { Field, Segmented, Select, Switch } from "../components/controls.js";
 
-const MEMORY_STEPS_MIB = [512, 768, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
-const CPU_STEPS = [1, 2, 4, 6, 8, 12, 16, 24, 32];
+export const MEMORY_STEPS_MIB = [512, 768, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
+export const CPU_STEPS = [1, 2, 4, 6, 8, 12, 16, 24, 32];
 
 /** The steps within a range, and the value itself though it be between them. @param {number[]} steps @param {number[]} range @param {number} value */
 export const stepsWithin = (steps, [low, high], value) =>
