@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import platform
+import random
 import secrets
 import sys
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
@@ -24,14 +26,16 @@ from pui.adapters.folder_facts import HostFolders
 from pui.adapters.folder_grants import FolderGrantFile
 from pui.adapters.folder_scan import HostFolderScanner
 from pui.adapters.host.linux import this_platform
+from pui.adapters.host.metered import NetworkManagerProbe
 from pui.adapters.keystore import read_model_environment
 from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.packs.life import PackLife
+from pui.adapters.packs.operations import Builder, PackOperations, Surroundings
 from pui.adapters.packs.pack_journal import read_records
 from pui.adapters.packs.this_app import this_app
-from pui.adapters.paths import ENV_ALLOW_TCG, AppPaths, app_paths, own_dir, private_dir
+from pui.adapters.paths import ENV_ALLOW_TCG, ENV_CHANNEL, AppPaths, app_paths, own_dir, private_dir
 from pui.adapters.process import LinuxProcessStarter
 from pui.adapters.process_table import LinuxProcessTable, own_identity
 from pui.adapters.qemu.cache_volumes import CacheFolder
@@ -42,23 +46,33 @@ from pui.adapters.settings_file import SettingsFile
 from pui.adapters.task_files import TaskFolders
 from pui.adapters.task_logs import TaskLogFiles, private_words
 from pui.adapters.transport import UnixTransport
+from pui.adapters.update_file import UpdateFile
 from pui.domain.chart_names import CHART_IDS
 from pui.domain.errors import PuiError
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
+from pui.domain.pack_job import Step
 from pui.logs import close_log, open_log
 from pui.ports import Dialogs
-from pui.resources import data, load_chart
+from pui.ports.upkeep import SettingsStore, StepReport
+from pui.resources import data, load_chart, packaged_root
 from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.desk import AppFacts, Carrier, Desk
 from pui.shell.folder_book import FolderBook
 from pui.supervisor.diagnosis import Diagnosis
+from pui.supervisor.pack_board import PackBoard
+from pui.supervisor.pack_trial import PackTrier
 from pui.supervisor.services import Services
+from pui.supervisor.setup_check import SetupCheck, SetupFacts
 from pui.supervisor.supervisor import Supervisor
+from pui.supervisor.update_watch import UpdateWatch
+from pui.supervisor.upkeep import Upkeep
 
 MACHINES_PER_CPU = 4
 """threats.md section 5: limit = min(what the memory carries, cores x 4)."""
 MEMORY_PER_MACHINE_MIB = 1024
+BUILD_LEVEL = 10
+"""zstd level of packs made on this computer."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +94,11 @@ class App:
     settings: SettingsFile
     model_keys: ModelKeyring
     lease: DataLease
+    pack_work: PackOperations
     model_fault: PuiError | None = None
 
 
-def tcg_is_allowed(environ: MutableMapping[str, str]) -> bool:
+def tcg_is_allowed(environ: Mapping[str, str]) -> bool:
     """The developer switch: exactly PUI_ALLOW_TCG=1."""
     return environ.get(ENV_ALLOW_TCG) == "1"
 
@@ -103,7 +118,7 @@ def composed_app(environ: MutableMapping[str, str] | None = None) -> Iterator[Ap
         keys = ModelKeyring(paths, settings_file, environment)
         handler = open_log(paths.app_log, keys.secrets)
         try:
-            yield _compose(paths, settings_file, keys, lease, notes, tcg_is_allowed(environ))
+            yield _compose(paths, settings_file, keys, lease, notes, environ)
         finally:
             close_log(handler)
     finally:
@@ -125,8 +140,9 @@ def _compose(
     keys: ModelKeyring,
     lease: DataLease,
     notes: list[str],
-    allow_tcg: bool,
+    environ: Mapping[str, str],
 ) -> App:
+    allow_tcg = tcg_is_allowed(environ)
     model, model_fault = _default_model(keys)
     platform, clock, transport = this_platform(), SystemClock(), UnixTransport()
     starter = LinuxProcessStarter()
@@ -155,6 +171,7 @@ def _compose(
         machine_limit=_machine_limit(),
         tcg_is_allowed=allow_tcg,
         pack_trial=packs,
+        models=keys,
     )
     supervisor = Supervisor(services, load_chart("task"), load_chart("agent"))
     _log_start(allow_tcg, model)
@@ -171,6 +188,7 @@ def _compose(
         settings_file,
         keys,
         lease,
+        pack_operations(paths, packs, settings_file, Surroundings(channel_of(settings_file, environ), packaged_root())),
         model_fault,
     )
 
@@ -197,6 +215,7 @@ def compose_desk(app: App, dialogs: Dialogs, carrier: Carrier) -> Desk:
         desktop=HostDesktop(),
         folders=FolderBook(grants, services.folders, dialogs, services.clock, services.random_bytes),
         archive=compose_archive(app),
+        upkeep=compose_upkeep(app),
     )
 
 
@@ -215,6 +234,71 @@ def compose_diagnosis(paths: AppPaths, files: TaskFolders, keys: Callable[[], Se
     """What `pui tasks bundle` and the page look faults up with; it needs no running app."""
     about = (f"pui {version('pui')}", f"{platform.platform()}, {os.cpu_count()} processors", f"Python {sys.version}")
     return Diagnosis(files, TaskLogFiles(paths), load_chart("task"), lambda: private_words(keys()), about)
+
+
+def compose_upkeep(app: App) -> Upkeep:
+    """Settings, keys, set-up, packs and updates of this app."""
+    services, settings = app.services, app.settings
+    pack_chart, updates = load_chart("pack"), UpdateFile(app.paths)
+    trier = PackTrier(services, load_chart("task"), load_chart("agent"))
+    labels = {name: state.label for name, state in pack_chart.states.items()}
+    board = PackBoard(app.pack_work, trier.boot, settings, updates, services.clock, _new_job_id, labels)
+    metered = NetworkManagerProbe(LinuxProcessStarter(), app.paths)
+    here = this_platform()
+    facts = SetupFacts(
+        here.os,
+        here.arch,
+        str(app.paths.data),
+        lambda: app.packs.slots().previous is not None,
+        jail_reason="this version starts QEMU with its own seccomp filter and without a further jail",
+    )
+    watch = UpdateWatch(board, settings, updates, metered, services.clock, random.SystemRandom().random)
+    setup = SetupCheck(services, settings, facts)
+    return Upkeep(settings, app.model_keys, app.model_keys, setup, board, watch)
+
+
+def pack_operations(paths: AppPaths, life: PackLife, settings: SettingsStore, around: Surroundings) -> PackOperations:
+    """The acts on packs, with this computer's builder where it comes with the app."""
+    return PackOperations(paths, this_app(), life, settings, around, PackBuilder(paths))
+
+
+class PackBuilder(Builder):
+    """packbuild, which an app may come without."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        self._paths = paths
+
+    def is_possible(self) -> bool:
+        try:
+            from pui.packbuild.apt import is_there
+        except ImportError:
+            return False
+        return is_there()
+
+    def build(self, report: StepReport) -> Path:
+        from pui.packbuild.build import BuildOptions, build_pack  # heavy, and absent from an app without the builder
+        from pui.packbuild.progress import Progress
+
+        paths = self._paths
+        paths.cache.mkdir(parents=True, exist_ok=True)
+        options = BuildOptions(
+            paths.build_dir, paths.cache, paths.dev_key, level=BUILD_LEVEL, platform=this_app().platform
+        )
+
+        def tell(progress: Progress) -> None:
+            report(Step("building", progress.done, progress.total, progress.note or progress.stage))
+
+        return build_pack(options, tell).archive
+
+
+def channel_of(settings: SettingsStore, environ: Mapping[str, str]) -> Callable[[], str]:
+    """Where updates come from: the environment, else the setting."""
+    named = environ.get(ENV_CHANNEL, "")
+    return lambda: named or settings.current().channel
+
+
+def _new_job_id() -> str:
+    return secrets.token_hex(8)
 
 
 def _new_task_id() -> str:

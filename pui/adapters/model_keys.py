@@ -24,7 +24,7 @@ from pui.domain.model_policy import DEMO_CHOICE, PROVIDERS, ModelChoice, Provide
 from pui.domain.models_view import KeyPlace, KeySource, ProviderState, key_ending
 from pui.domain.settings import ModelName
 from pui.domain.strict_json import StrictJsonError, dump_canonical, load_object
-from pui.ports import SettingsStore
+from pui.ports.upkeep import SettingsStore
 
 KEYS_SCHEMA = "pui-model-keys-1"
 MAX_KEYS_BYTES = 64 * 1024

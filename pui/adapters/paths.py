@@ -22,6 +22,7 @@ ENV_DATA_DIR = "PUI_DATA_DIR"
 ENV_CACHE_DIR = "PUI_CACHE_DIR"
 ENV_RUNTIME_DIR = "PUI_RUNTIME_DIR"
 ENV_ALLOW_TCG = "PUI_ALLOW_TCG"
+ENV_CHANNEL = "PUI_CHANNEL"
 
 # names of the sockets in <runtime>/<task_id>/ (".sock" is appended by the transport)
 SOCKET_QMP = "qmp"
@@ -158,6 +159,11 @@ class AppPaths:
     def model_keys(self) -> Path:
         """Keys that the person wanted in a file (0600), and endings of those in the system's keystore."""
         return self.data / "model-keys.json"
+
+    @property
+    def updates(self) -> Path:
+        """When the channel was asked last, what it offered, which version the person skips."""
+        return self.data / "updates.json"
 
     @property
     def data_lock(self) -> Path:

@@ -181,6 +181,15 @@ CODES: Mapping[str, CodeInfo] = {
         "Wait a moment; if it hangs, end that process and start pui again.",
         Retry.AGAIN,
     ),
+    "host.disk_limit": CodeInfo(
+        "Packs would take up more than the limit in the settings.",
+        "Remove a pack (`pui pack list`, `pui pack remove ID`) or raise the limit (setting disk_limit_bytes).",
+        Retry.AFTER_SETUP,
+    ),
+    "job.cancelled": CodeInfo(
+        "The person stopped the job.", "Start it again: a download goes on where it ended.", Retry.AGAIN
+    ),
+    "job.busy": CodeInfo("Another job on packs is running.", "Wait for its end, or stop it.", Retry.AGAIN),
     # launch
     "launch.qemu_exit": CodeInfo("QEMU ended on its own.", "Read the last lines of its log.", Retry.AGAIN),
     "launch.mount_server": CodeInfo(

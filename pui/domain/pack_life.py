@@ -123,6 +123,11 @@ def _moved(pack: PackView, record: Record) -> PackView:
     )
 
 
+def unhealthy(pack: PackView) -> SetupError:
+    """The error of a pack whose trial failed."""
+    return SetupError("pack.unhealthy", f"pack {pack.pack_id} failed its trial: {pack.reason_code}: {pack.reason}")
+
+
 def guard_facts(pack: PackView, slots: Slots) -> dict[str, JsonValue]:
     """The facts of the pack chart's guards."""
     return {"is_previous": _place(pack.pack_id, slots) == "previous", "was_proven": pack.is_proven}

@@ -19,6 +19,7 @@ from pui.shell.event_feed import Event, EventFeed
 from pui.shell.folder_book import FolderBook
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
+from pui.supervisor.upkeep import Upkeep
 
 Carrier = Literal["window", "browser"]
 Greeting = Callable[[], Awaitable[JsonValue]]
@@ -46,6 +47,7 @@ class AppFacts:
 class Desk:
     """`open_tasks`: tasks that the page shows; only their `entry`, `agent`, `record` and `notice` events are sent.
 
+    `upkeep` brings the verbs of settings, models, set-up and packs; without it there are none of them.
     `links_of` gives the links of one entry, extracted on this side (docs/bridge.md, link.open).
     `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models, folders). Each
     `xxx_verbs(desk)` puts its own parts there by `desk.greet(name, function)`.
@@ -60,10 +62,21 @@ class Desk:
     desktop: Desktop
     folders: FolderBook
     archive: Archive
+    upkeep: Upkeep | None = None
     links_of: LinkSource = no_links
     events: EventFeed = field(default_factory=EventFeed)
     open_tasks: set[str] = field(default_factory=set)
     greetings: dict[str, Greeting] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""
+        if self.upkeep is not None:
+            self.upkeep.watch.start()
+
+    async def close(self) -> None:
+        """Ends what runs in the background, and the machines that it started. Tasks are the supervisor's to end."""
+        if self.upkeep is not None:
+            await self.upkeep.close()
 
     def tell(self, event_type: str, **fields: JsonValue) -> None:
         """Send an event to the page, on the supervisor's loop. Its fields are scrubbed already (docs/bridge.md)."""

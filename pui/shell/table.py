@@ -12,6 +12,10 @@ from pui.shell.verbs_chart import chart_verbs
 from pui.shell.verbs_desktop import desktop_verbs
 from pui.shell.verbs_diagnostics import diagnostics_verbs
 from pui.shell.verbs_folder import folder_verbs
+from pui.shell.verbs_model import model_verbs
+from pui.shell.verbs_pack import pack_verbs
+from pui.shell.verbs_settings import settings_verbs
+from pui.shell.verbs_setup import setup_verbs
 
 
 def verb_table(desk: Desk) -> VerbTable:
@@ -23,5 +27,9 @@ def verb_table(desk: Desk) -> VerbTable:
             *desktop_verbs(desk),
             *chart_verbs(desk),
             *diagnostics_verbs(desk),
+            *settings_verbs(desk),
+            *model_verbs(desk),
+            *setup_verbs(desk),
+            *pack_verbs(desk),
         ]
     )

@@ -108,9 +108,11 @@ class WindowApp:
         desk = self._desk = app.desk
         desk.supervisor.recover()
         self.bridge.begin(Router(app.table, lambda: self._session.token, desk.clock), desk.events)
+        desk.begin()
         await self._end_is_wanted.wait()
         self._kit.hide()
         await desk.supervisor.shutdown()
+        await desk.close()
         desk.events.close()
 
     def _end_now(self) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2] / "pui"
 
 ALLOWED: dict[str, set[str]] = {
     "domain": {"domain"},
-    "ports": {"domain"},
+    "ports": {"ports", "domain"},
     "supervisor": {"supervisor", "ports", "domain"},
     "adapters": {"adapters", "ports", "domain"},
     "packbuild": {"packbuild", "ports", "domain"},

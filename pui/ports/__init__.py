@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
 from pui.domain.folder_diff import FolderSnapshot
 from pui.domain.folder_grants import FolderGrant
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
-from pui.domain.model_policy import ModelChoice, SecretText
-from pui.domain.models_view import KeyPlace, ProviderState
-from pui.domain.settings import ModelName, Settings
+from pui.domain.model_policy import ModelChoice
+from pui.domain.settings import ModelName
 from pui.domain.task import MountRequest
 
 
@@ -370,15 +368,6 @@ class Dialogs(Protocol):
         """One line of text."""
 
 
-class SettingsStore(Protocol):
-    """What the person has chosen for the whole app."""
-
-    def current(self) -> Settings: ...
-
-    def change(self, key: str, value: JsonValue) -> Settings:
-        """One value replaced, durably. Raises CallerError("caller.bad_request"), HostError; nothing changed then."""
-
-
 class ModelChoices(Protocol):
     """Which models this person can use: the one place that joins a provider with its address and its key."""
 
@@ -390,25 +379,6 @@ class ModelChoices(Protocol):
 
         Raises ModelError("model.no_key"), CallerError("caller.bad_request"), HostError("host.permission").
         """
-
-
-class ModelKeys(Protocol):
-    """The keys of model providers, by the place where a person wants them kept."""
-
-    def providers(self) -> Sequence[ProviderState]:
-        """What may be shown of each provider: never more of a key than its ending."""
-
-    def places(self) -> Sequence[KeyPlace]:
-        """Where a key can be kept on this computer."""
-
-    def set_key(self, provider: str, key: SecretText, place: KeyPlace) -> None:
-        """Replaces the key of a provider; other places forget theirs. Raises CallerError, HostError."""
-
-    def forget_key(self, provider: str) -> None:
-        """In every place; one of the environment is forgotten by this app. Raises CallerError, HostError."""
-
-    def set_address(self, provider: str, address: str) -> None:
-        """An empty one goes back to the provider's own. Raises CallerError, HostError."""
 
 
 class GrantFile(Protocol):

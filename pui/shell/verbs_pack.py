@@ -1,0 +1,82 @@
+"""The verbs of runtime packs.
+
+In: the desk. Out: verbs, `pack` events. Never: a path or an address taken from the page: both are asked natively.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pui.domain.events import JsonValue
+from pui.shell.desk import Desk
+from pui.shell.verbs import OPAQUE_ID, Handle, Verb, choice_schema, count_schema, object_schema, text_schema
+
+PACK_SUFFIXES = (".pui-bundle", ".tar.zst", ".envelope.json")
+VERSION_LIMIT = 2**53
+WORDS_LIMIT_CHARS = 400
+
+
+def pack_verbs(desk: Desk) -> tuple[Verb, ...]:
+    """pack.*; without upkeep none."""
+    if (upkeep := desk.upkeep) is None:
+        return ()
+    board, nothing = upkeep.packs, object_schema({})
+    board.listen(lambda view: desk.tell("pack", packs=view))
+
+    async def install(source: str) -> JsonValue:
+        if source == "build":
+            return {"job_id": board.build()}
+        if source == "channel":
+            return {"job_id": board.update("install")}
+        file = await desk.dialogs.choose_file("Install a runtime from a file", PACK_SUFFIXES)
+        return {"job_id": None if file is None else board.install_file(file)}
+
+    async def roll_back(words: str | None = None) -> JsonValue:
+        return {"job_id": board.roll_back(words)}
+
+    async def check() -> JsonValue:
+        await board.check()
+        return await board.view()
+
+    async def skip(version: int | None) -> JsonValue:
+        return await board.skip(version)
+
+    async def cancel(job_id: str) -> JsonValue:
+        board.jobs.cancel(job_id)
+        return {}
+
+    async def set_channel() -> JsonValue:
+        lines = ["Updates come from this address. It begins with https://. Empty: no updates.", _TRUST_WORDS]
+        address = await desk.dialogs.ask_text("Address of the channel", lines, upkeep.settings.current().channel)
+        if address is not None:
+            await asyncio.to_thread(upkeep.settings.change, "channel", address.strip())
+            await board.tell()
+        return await board.view()
+
+    desk.greet("packs", board.view)
+    words = {"anyOf": [text_schema(WORDS_LIMIT_CHARS), {"type": "null"}]}
+    version = {"anyOf": [count_schema(0, VERSION_LIMIT), {"type": "null"}]}
+    return (
+        Verb("pack.install", object_schema({"source": choice_schema("channel", "build", "file")}), install),
+        Verb("pack.check", nothing, check),
+        Verb("pack.update", nothing, _job(board.update)),
+        Verb("pack.repair", nothing, _job(board.repair)),
+        Verb("pack.verify", nothing, _job(board.verify)),
+        Verb("pack.clean", nothing, _job(board.clean)),
+        Verb("pack.try", nothing, _job(board.try_pack)),
+        Verb("pack.rollback", object_schema({"words": words}, optional=["words"]), roll_back),
+        Verb("pack.skip", object_schema({"version": version}), skip),
+        Verb("pack.cancel", object_schema({"job_id": OPAQUE_ID}), cancel),
+        Verb("pack.set_channel", nothing, set_channel),
+    )
+
+
+_TRUST_WORDS = "A channel is used only once its root is trusted: see `pui pack trust-root --help`."
+
+
+def _job(begin: Callable[[], str]) -> Handle:
+    async def start() -> JsonValue:
+        return {"job_id": begin()}
+
+    return start
