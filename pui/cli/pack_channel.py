@@ -61,9 +61,11 @@ example:
   pui pack trust-root 1.root.json --fingerprint 5f2c...64 hex digits
 """
 _UPDATE = """\
-Asks the channel for its newest pack, downloads it (a broken download goes on where it ended, also after Ctrl-C) and
-installs it. Needs a trusted root, see `pui pack trust-root`. An index that is out of date, older than one seen before
-or wrongly signed stops the update, never the installed pack. PUI_CHANNEL may hold the address.
+Asks the channel for its newest pack, downloads what is not in an installed pack already (a broken download goes on
+where it ended, also after Ctrl-C) and installs it. Then a health boot shows whether a machine of the new pack reaches
+pi's answer; if not, tasks start from the pack before it again, and `pui pack list` tells the reason. Needs a trusted
+root, see `pui pack trust-root`. An index that is out of date, older than one seen before or wrongly signed stops the
+update, never the installed pack. PUI_CHANNEL may hold the address.
 
 example:
   pui pack update --channel https://example.org/channel
@@ -105,11 +107,8 @@ def add_channel_commands(parts: Any, command: Command, installation: Installatio
         action="store_true",
         help="leave the pack on trial: the first task that reaches pi proves it",
     )
-    update.add_argument("--channel", metavar="URL", help="address of the channel (default: PUI_CHANNEL)")
     update.add_argument("--check", action="store_true", help="only say what there is")
-    update.add_argument(
-        "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
-    )
+    add_channel_options(update)
     trust = command(parts, "trust-root", "trust the root of a channel", _TRUST_ROOT, _trust_root)
     trust.add_argument("file", type=Path, metavar="FILE")
     trust.add_argument("--fingerprint", required=True, metavar="SHA256", help="what the channel's operator told you")
@@ -224,7 +223,8 @@ def _trust_root(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _update(arguments: argparse.Namespace, installation: Installation) -> int:
+def channel_updater(arguments: argparse.Namespace) -> ChannelUpdater:
+    """The channel that --channel or the environment names. Raises CallerError caller.bad_request, HostError."""
     from pui.adapters.channel.updater import ChannelUpdater
     from pui.adapters.packs.web import Web
 
@@ -234,12 +234,31 @@ def _update(arguments: argparse.Namespace, installation: Installation) -> int:
     paths = app_paths()
     _ensure_root(paths)
     web = Web(trust_environment=arguments.trust_environment)
-    updater = ChannelUpdater(paths, this_app(), address, web=web)
+    tell = _quiet if arguments.json else note
+    return ChannelUpdater(paths, this_app(), address, web=web, tell=tell)
+
+
+def add_channel_options(parser: argparse.ArgumentParser) -> None:
+    """What channel_updater() reads."""
+    parser.add_argument("--channel", metavar="URL", help=f"address of the channel (default: {ENV_CHANNEL})")
+    parser.add_argument(
+        "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
+    )
+
+
+def _quiet(sentence: str) -> None:
+    """--json prints one object and nothing beside it."""
+
+
+def _update(arguments: argparse.Namespace, installation: Installation) -> int:
+    paths, updater = app_paths(), channel_updater(arguments)
     offer = updater.check()
     for name in offer.cleaned:
         note(f"removed what an interrupted check had left: {name}")
     if arguments.check or not offer.is_newer:
         return _say_offer(offer, as_json=arguments.json)
+    if not arguments.json:
+        note(f"version {offer.verified.manifest.pack_version}: {_download_words(offer)}")
     result = _fetch_and_install(paths, updater, offer, installation, quiet=arguments.json)
     return installation.report(arguments, result)
 
@@ -288,17 +307,24 @@ def _say_offer(offer: Offer, *, as_json: bool) -> int:
                 "version": manifest.pack_version,
                 "created": manifest.created,
                 "size_bytes": offer.archive.size_bytes,
+                "download_bytes": offer.download_bytes,
                 "newer": offer.is_newer,
                 "pack_id": offer.verified.pack_id,
             }
         )
         return 0
-    size_mib = offer.archive.size_bytes / 2**20
     if offer.is_newer:
-        say(f"version {manifest.pack_version} of {manifest.created[:10]} is there, {size_mib:.0f} MiB to download")
+        say(f"version {manifest.pack_version} of {manifest.created[:10]} is there, {_download_words(offer)}")
     else:
         say(f"nothing newer: the channel's newest is version {manifest.pack_version} of {manifest.created[:10]}")
     return 0
+
+
+def _download_words(offer: Offer) -> str:
+    whole_mib, mib = offer.archive.size_bytes / 2**20, offer.download_bytes / 2**20
+    if offer.delta_bytes is None:
+        return f"{whole_mib:.1f} MiB to download"
+    return f"{mib:.1f} MiB to download (of {whole_mib:.1f}: the rest is in packs that are installed)"
 
 
 def _bundle(arguments: argparse.Namespace) -> int:

@@ -17,11 +17,14 @@ from pui.adapters.clock import SystemClock
 from pui.adapters.packs.fetch import UrlSource
 from pui.adapters.packs.keys import load_trust
 from pui.adapters.packs.life import PackLife
+from pui.adapters.packs.repair import RepairResult
 from pui.adapters.packs.slots import read_slot
 from pui.adapters.packs.source import FileSource, PackSource
+from pui.adapters.packs.store import check_pack_id
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths
 from pui.cli.output import ByteProgress, note, print_json, say
+from pui.cli.pack_channel import add_channel_options, channel_updater
 from pui.compose import App, composed_app
 from pui.domain.errors import CallerError, SetupError
 from pui.domain.journal import Record, TaskView
@@ -40,10 +43,13 @@ example:
   pui pack try
 """
 _REPAIR = """\
-Compares the installed pack with its signed manifest and writes only what is broken anew, from that pack in a file or
-at an address; what was added is removed. The archive is read only if a file is broken. A repaired pack is on trial.
+Compares the installed pack with its signed manifest and writes only what is broken anew; what was added is removed.
+Without a FILE the channel is asked, and only the broken files are fetched, if it still has this very pack; else it
+comes from that pack in a file or at an address. Nothing is read or fetched if no file is broken. A repaired pack is on
+trial: the next task, or `pui pack try`, proves it.
 
 example:
+  pui pack repair --channel https://example.org/channel
   pui pack repair pui-runtime-linux-x86_64-3.tar.zst
 """
 _ROLLBACK = """\
@@ -81,7 +87,10 @@ def add_life_commands(parts: Commands, command: Callable[..., argparse.ArgumentP
     trying = command(parts, "try", "boot a machine from a pack and judge it", _TRY, _try)
     trying.add_argument("pack_id", nargs="?", metavar="ID")
     repair = command(parts, "repair", "write the broken files of an installed pack anew", _REPAIR, _repair)
-    repair.add_argument("source", metavar="FILE|URL", help="the same pack: NAME.tar.zst beside NAME.envelope.json")
+    same = "the same pack: NAME.tar.zst beside NAME.envelope.json (default: ask the channel)"
+    repair.add_argument("source", nargs="?", metavar="FILE|URL", help=same)
+    repair.add_argument("--pack", metavar="ID", help="which pack, from a channel (default: the active one)")
+    add_channel_options(repair)
     back = command(parts, "rollback", "go back to the previous pack", _ROLLBACK, _roll_back)
     back.add_argument("--insist", metavar="WORDS", help="go below the security floor; the refusal tells the words")
     cleaning = command(parts, "clean", "remove packs that nobody needs", _CLEAN, _clean)
@@ -171,10 +180,13 @@ def _try(arguments: argparse.Namespace) -> int:
 
 def _repair(arguments: argparse.Namespace) -> int:
     paths = app_paths()
-    life, text = open_life(paths), arguments.source
-    source: PackSource = UrlSource(text) if "://" in text else FileSource(Path(text))
+    life = open_life(paths)
     with ByteProgress("repairing", quiet=arguments.json) as progress:
-        result = life.repair(source, load_trust(paths.trust_dir), progress=progress.update)
+        if arguments.source is None:
+            result = _repair_from_channel(life, arguments, progress)
+        else:
+            source = _given_source(arguments)
+            result = life.repair(source, load_trust(paths.trust_dir), progress=progress.update)
     value: dict[str, object] = {
         "pack_id": result.pack_id,
         "mended": list(result.mended),
@@ -186,6 +198,25 @@ def _repair(arguments: argparse.Namespace) -> int:
     lines.append(f"{result.pack_id} is sound, {result.written_bytes / 2**20:.1f} MiB were written")
     _show(value, "\n".join(lines), arguments)
     return 0
+
+
+def _given_source(arguments: argparse.Namespace) -> PackSource:
+    text = arguments.source
+    if "://" in text:
+        return UrlSource(text, trust_environment=arguments.trust_environment)
+    return FileSource(Path(text))
+
+
+def _repair_from_channel(life: PackLife, arguments: argparse.Namespace, progress: ByteProgress) -> RepairResult:
+    pack_id = arguments.pack or read_slot(app_paths().active_pack)
+    if pack_id is None:
+        raise SetupError("pack.missing", "no runtime pack is installed")
+    check_pack_id(pack_id)
+    updater = channel_updater(arguments)
+    source = updater.installed_pack(pack_id)
+    result = life.repair(source, updater.release_trust(), progress=progress.update)
+    updater.forget_pack(pack_id)
+    return result
 
 
 def _roll_back(arguments: argparse.Namespace) -> int:

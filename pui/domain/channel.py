@@ -26,6 +26,7 @@ STATE_SCHEMA = "pui-channel-state-1"
 ISSUED_FIELD = "x-pui-issued"
 """Additional field of root and timestamp: when they were signed ("2026-01-02T03:04:05Z")."""
 
+PARTS_SUFFIX = ".parts.json"
 CLOCK_SLACK = timedelta(days=1)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _ENVELOPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.envelope\.json")
@@ -75,6 +76,21 @@ def root_issued(root: bytes) -> datetime | None:
 def newest_path(platform: str) -> str:
     """Target path of the pointer to the newest pack of `platform`."""
     return f"newest-{platform}.json"
+
+
+def parts_path(archive_name: str) -> str:
+    """Target path of the list of a pack's parts (domain/pack_parts.py)."""
+    return archive_name.removesuffix(".tar.zst") + PARTS_SUFFIX
+
+
+def envelope_path(archive_name: str) -> str:
+    """Target path of a pack's envelope, and the name of its file beside the archive."""
+    return archive_name.removesuffix(".tar.zst") + ".envelope.json"
+
+
+def archive_name(pack_id: str) -> str:
+    """What `pui pack build` calls the archive of the pack with this id."""
+    return f"pui-runtime-{pack_id.rpartition('-')[0]}.tar.zst"
 
 
 @dataclass(frozen=True)

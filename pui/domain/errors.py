@@ -38,7 +38,7 @@ CODES: Mapping[str, CodeInfo] = {
     "pack.missing": CodeInfo("No runtime pack is installed.", _REINSTALL, Retry.AFTER_SETUP),
     "pack.corrupt": CodeInfo(
         "An installed pack differs from its manifest.",
-        "Run `pui pack repair FILE` with the same pack: only what is broken is written anew.",
+        "Run `pui pack repair`, or `pui pack repair FILE` with the same pack: only what is broken is written anew.",
         Retry.AFTER_SETUP,
     ),
     "pack.unhealthy": CodeInfo(

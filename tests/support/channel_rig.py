@@ -38,6 +38,7 @@ class ChannelRig:
         self.keys = SigningKeys(base / "keys")
         self.shop = PackShop(base / computer)
         self.overrides: dict[str, Answer] = {}
+        self.told: list[str] = []
         self.now = datetime.now(UTC)
         if not (base / "keys").exists():
             make_keys(base / "keys", ALL_NAMES, None)
@@ -46,7 +47,18 @@ class ChannelRig:
         self, *versions: int, rotate_to: SigningKeys | None = None, days: int | None = None, ops: FileOps | None = None
     ) -> Published:
         """Packs of these versions; `days` makes everything expire so many days from now."""
-        packs = [PackSim(version=version).build().write(self.base / "built") for version in versions]
+        sims = [PackSim(version=version) for version in versions]
+        return self.publish_packs(*sims, rotate_to=rotate_to, days=days, ops=ops)
+
+    def publish_packs(
+        self,
+        *sims: PackSim,
+        rotate_to: SigningKeys | None = None,
+        days: int | None = None,
+        ops: FileOps | None = None,
+    ) -> Published:
+        """The same, of other packs than the usual ones."""
+        packs = [sim.build().write(self.base / "built") for sim in sims]
         lifetimes = Lifetimes() if days is None else Lifetimes(dict.fromkeys(ROLE_NAMES, days))
         publisher = Publisher(self.folder, self.keys, self.release, lifetimes=lifetimes, ops=ops)
         return publisher.publish(packs, rotate_to=rotate_to)
@@ -74,10 +86,18 @@ class ChannelRig:
         with pack_server(StaticFolder(lambda: self.folder, self.overrides)) as found:
             yield found
 
-    def updater(self, address: str, limits: FetchLimits = PATIENT) -> ChannelUpdater:
+    def updater(self, address: str, limits: FetchLimits = PATIENT, ops: FileOps | None = None) -> ChannelUpdater:
         web = Web(limits)
-        downloader = Downloader(web, pause=lambda seconds: None)
-        return ChannelUpdater(self.shop.paths, APP, address, web=web, downloader=downloader, clock=lambda: self.now)
+        downloader = Downloader(web, ops=ops, pause=lambda seconds: None)
+        return ChannelUpdater(
+            self.shop.paths,
+            APP,
+            address,
+            web=web,
+            downloader=downloader,
+            clock=lambda: self.now,
+            tell=self.told.append,
+        )
 
     def check(self, address: str, limits: FetchLimits = PATIENT) -> Offer:
         return self.updater(address, limits).check()

@@ -23,7 +23,7 @@ from pui.adapters.channel.trust_root import keep_root, trusted_root
 from pui.adapters.channel.tuf_client import MAX_ROOT_ROTATIONS, advance_root, check_root
 from pui.adapters.packs.file_ops import mapped_os_errors
 from pui.adapters.packs.keys import TrustFolder, load_trust, without_revoked
-from pui.adapters.packs.source import ARCHIVE_SUFFIX, CHUNK_BYTES, ENVELOPE_SUFFIX
+from pui.adapters.packs.source import ARCHIVE_SUFFIX, CHUNK_BYTES, ENVELOPE_SUFFIX, ArchiveSource
 from pui.adapters.paths import AppPaths
 from pui.domain.channel import MAX_ROOT_BYTES, newest_path, parse_newest, release_keys
 from pui.domain.errors import CallerError, SetupError
@@ -107,7 +107,7 @@ def _render_index(entries: Iterable[_Entry]) -> bytes:
     return dump_canonical({"schema": SCHEMA, "entries": values})
 
 
-class BundleSource:
+class BundleSource(ArchiveSource):
     """A bundle as a PackSource. Nothing is unpacked to a second place: the archive is read where it lies."""
 
     def __init__(self, path: Path) -> None:

@@ -15,16 +15,32 @@ from typing import Any, TypeVar
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from pui.adapters.channel.part_files import EarlierPack, make_parts
 from pui.adapters.channel.repository import Repository, meta_of
 from pui.adapters.channel.signing_keys import ROLE_NAMES, ROOT_THRESHOLD, SigningKeys
-from pui.adapters.packs.archive import Progress, read_archive
+from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock
-from pui.adapters.packs.source import ENVELOPE_SUFFIX, FileSource
-from pui.domain.channel import ISSUED_FIELD, Newest, newest_path, parse_newest, release_keys, render_newest, render_time
+from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource
+from pui.domain.channel import (
+    ISSUED_FIELD,
+    PARTS_SUFFIX,
+    Newest,
+    newest_path,
+    parse_newest,
+    parts_path,
+    release_keys,
+    render_newest,
+    render_time,
+)
 from pui.domain.errors import CallerError
-from pui.domain.trust import PAYLOAD_TYPE, VerifiedManifest, render_envelope, verify_by_groups
+from pui.domain.manifest import Manifest
+from pui.domain.pack_parts import parse_parts, render_parts
+from pui.domain.trust import PAYLOAD_TYPE, KeyGroup, VerifiedManifest, render_envelope, verify_by_groups
+
+EARLIER_PACKS = 2
+"""Differences are made to so many packs before a new one; an older one is left behind by the whole archive."""
 
 _LOCK_WAIT_S = 10.0
 Role = TypeVar("Role", Root, Targets, Snapshot, Timestamp)
@@ -103,8 +119,8 @@ class Publisher:
         """Everything an installation checks, save that the pack may be for another computer."""
         source = FileSource(path)
         verified = self._trust.verify(source.read_envelope())
-        with source.open_archive(verified.manifest.payload) as chunks:
-            for _ in read_archive(chunks, verified.manifest, progress):
+        with source.open_files(verified.manifest, progress) as events:
+            for _ in events:
                 pass
         return source, verified
 
@@ -172,6 +188,7 @@ class Publisher:
             self._sign_envelopes_anew(targets.signed, before)
         for source, verified in packs:
             self._add(targets.signed, source, verified)
+            self._add_parts(targets.signed, verified.manifest, release_keys(root.to_bytes()))
         return self._sign_next(targets, "targets")
 
     @staticmethod
@@ -181,7 +198,7 @@ class Publisher:
     def _add(self, targets: Targets, source: FileSource, verified: VerifiedManifest) -> None:
         manifest = verified.manifest
         name = manifest.payload.name
-        envelope_name = name.removesuffix(".tar.zst") + ENVELOPE_SUFFIX
+        envelope_name = name.removesuffix(ARCHIVE_SUFFIX) + ENVELOPE_SUFFIX
         self._check_newer(targets, verified, name)
         listed = TargetFile.from_dict(
             {"length": manifest.payload.size_bytes, "hashes": {"sha256": manifest.payload.sha256}}, name
@@ -191,6 +208,29 @@ class Publisher:
         self._put(targets, envelope_name, self._envelope(verified))
         pointer = Newest(manifest.platform, manifest.pack_version, envelope_name)
         self._put(targets, newest_path(manifest.platform), render_newest(pointer))
+
+    def _add_parts(self, targets: Targets, manifest: Manifest, release: KeyGroup) -> None:
+        """The pack's files one by one, and as differences to those of the packs before it."""
+        listed = {name: targets.targets[name] for name in targets.targets if name.endswith(PARTS_SUFFIX)}
+        known = [part for listing in listed.values() for part in parse_parts(self._repository.read_target(listing))]
+        earlier = self._earlier_packs(targets, manifest, release)
+        archive = self._repository.target_path(targets.targets[manifest.payload.name])
+        parts = make_parts(self._repository, archive, manifest, known, earlier)
+        self._put(targets, parts_path(manifest.payload.name), render_parts(parts))
+
+    def _earlier_packs(self, targets: Targets, manifest: Manifest, release: KeyGroup) -> list[EarlierPack]:
+        """The newest packs of the platform before this one whose archive the folder still has."""
+        found: list[EarlierPack] = []
+        own = manifest.payload.name.removesuffix(ARCHIVE_SUFFIX) + ENVELOPE_SUFFIX
+        for name in [name for name in targets.targets if name.endswith(ENVELOPE_SUFFIX) and name != own]:
+            before = verify_by_groups(self._repository.read_target(targets.targets[name]), [release]).manifest
+            listed = targets.targets.get(before.payload.name)
+            if before.platform != manifest.platform or before.pack_version >= manifest.pack_version or listed is None:
+                continue
+            path = self._repository.target_path(listed)
+            if path.is_file():
+                found.append(EarlierPack(path, before))
+        return sorted(found, key=lambda pack: -pack.manifest.pack_version)[:EARLIER_PACKS]
 
     def _check_newer(self, targets: Targets, verified: VerifiedManifest, name: str) -> None:
         manifest = verified.manifest

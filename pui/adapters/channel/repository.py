@@ -1,4 +1,5 @@
-"""The files of a published channel: `metadata/N.ROLE.json`, `metadata/timestamp.json`, `targets/SHA256.NAME`.
+"""The files of a published channel: `metadata/N.ROLE.json`, `metadata/timestamp.json`, `targets/SHA256.NAME`,
+`targets/parts/SHA256.part`.
 
 In: the folder. Out: its newest documents, new files put in place one by one. Never: a signature, a decision.
 """
@@ -14,12 +15,13 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file
+from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, remove_tree, sync_folder
 from pui.adapters.packs.keys import remove_drafts, write_private_file
 from pui.adapters.packs.source import CHUNK_BYTES
 from pui.adapters.paths import own_dir
 from pui.domain.channel import MAX_ROOT_BYTES
 from pui.domain.errors import CallerError, SetupError
+from pui.domain.pack_parts import part_name
 from pui.domain.trust import MAX_ENVELOPE_BYTES
 
 MAX_METADATA_BYTES = 5_000_000
@@ -32,17 +34,23 @@ class Repository:
 
     def __init__(self, folder: Path, ops: FileOps | None = None) -> None:
         self.folder = folder
-        self._ops = ops or FileOps()
+        self.ops = ops or FileOps()
         self._metadata = folder / "metadata"
         self._targets = folder / "targets"
+        self._parts = self._targets / "parts"
 
     @property
     def lock(self) -> Path:
         return self.folder / ".publish.lock"
 
+    @property
+    def unpacked(self) -> Path:
+        """Where packs lie unpacked while they are cut into parts."""
+        return self.folder / ".unpacked"
+
     def prepare(self) -> None:
         """Makes the folders, readable for a web server; nobody else may write to them."""
-        for path in (self.folder, self._metadata, self._targets):
+        for path in (self.folder, self._metadata, self._targets, self._parts):
             if not path.exists():
                 own_dir(path)
                 path.chmod(0o755)
@@ -50,7 +58,12 @@ class Repository:
 
     def remove_drafts(self) -> tuple[str, ...]:
         """What a publication that died had not put in place; the caller holds the lock. Raises OSError."""
-        return tuple(name for folder in (self._metadata, self._targets) for name in remove_drafts(folder, self._ops))
+        found = [name for folder in (self._metadata, self._targets) for name in remove_drafts(folder, self.ops)]
+        if self.unpacked.exists():
+            with opened_folder(self.folder) as at:
+                remove_tree(self.ops, self.unpacked.name, at)
+            found.append(self.unpacked.name)
+        return tuple(found)
 
     def root_path(self, version: int) -> Path:
         return self._metadata / f"{version}.root.json"
@@ -91,7 +104,7 @@ class Repository:
         """A role's file, in one step. Raises HostError."""
         kind, version = role.signed.type, role.signed.version
         name = "timestamp.json" if kind == Timestamp.type else f"{version}.{kind}.json"
-        write_private_file(self._metadata / name, role.to_bytes(), ops=self._ops)
+        write_private_file(self._metadata / name, role.to_bytes(), ops=self.ops)
 
     def target_path(self, listed: TargetFile) -> Path:
         return self._targets / f"{listed.hashes['sha256']}.{listed.path}"
@@ -106,7 +119,7 @@ class Repository:
         return data
 
     def write_target(self, listed: TargetFile, data: bytes) -> None:
-        write_private_file(self.target_path(listed), data, ops=self._ops)
+        write_private_file(self.target_path(listed), data, ops=self.ops)
 
     def copy_target(self, source: Path, listed: TargetFile) -> None:
         """A large target. Its copy is hashed, for the source might have been exchanged after its check."""
@@ -114,11 +127,11 @@ class Repository:
         draft = f".{target.name}.draft"
         with mapped_os_errors(f"copying {source}"), opened_folder(self._targets) as at, source.open("rb") as whole:
             try:
-                self._copy(whole, self._ops.open_new(draft, at))
+                self._copy(whole, self.ops.open_new(draft, at))
                 with (self._targets / draft).open("rb") as copy:
                     listed.verify_length_and_hashes(copy)
-                self._ops.rename(self._targets / draft, target)
-                self._ops.sync(at)
+                self.ops.rename(self._targets / draft, target)
+                self.ops.sync(at)
             except LengthOrHashMismatchError as error:
                 raise SetupError("pack.checksum", f"{source} changed while it was read") from error
             finally:
@@ -127,11 +140,25 @@ class Repository:
     def _copy(self, source: BinaryIO, fd: int) -> None:
         try:
             while chunk := source.read(CHUNK_BYTES):
-                self._ops.write(fd, chunk)
-            self._ops.set_mode(fd, 0o644)
-            self._ops.sync(fd)
+                self.ops.write(fd, chunk)
+            self.ops.set_mode(fd, 0o644)
+            self.ops.sync(fd)
         finally:
             os.close(fd)
+
+    def part_path(self, sha256: str) -> Path:
+        return self._targets / part_name(sha256)
+
+    def has_part(self, sha256: str) -> bool:
+        return self.part_path(sha256).is_file()
+
+    def place_part(self, draft: Path, sha256: str) -> None:
+        """Gives a durable file of the same file system its place. Raises OSError."""
+        self.ops.rename(draft, self.part_path(sha256))
+
+    def sync_parts(self) -> None:
+        """The names of the parts are durable from here on. Raises OSError."""
+        sync_folder(self.ops, self._parts)
 
     def _parsed(self, path: Path, kind: type[Role]) -> Metadata[Role]:
         try:

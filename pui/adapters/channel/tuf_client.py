@@ -70,6 +70,15 @@ class ChannelIndex:
         value = signed.unrecognized_fields.get(ISSUED_FIELD)
         return None if value is None else parse_time(value)
 
+    @property
+    def targets(self) -> httpx.URL:
+        """The folder of the targets."""
+        return self._base.join(f"{_TARGETS}/")
+
+    def lists(self, path: str) -> bool:
+        """Raises as refresh() does."""
+        return self._looked_up(path) is not None
+
     def target(self, path: str) -> tuple[httpx.URL, int, str]:
         """Address, size in bytes and SHA-256 of a target. Raises SetupError index.mismatch when it is not listed."""
         found = self._find(path)
@@ -91,13 +100,16 @@ class ChannelIndex:
         return data
 
     def _find(self, path: str) -> TargetFile:
-        if self._updater is None:
-            raise AssertionError("refresh() comes first")
-        with self._mapped():
-            found = self._updater.get_targetinfo(path)
+        found = self._looked_up(path)
         if found is None:
             raise SetupError("index.mismatch", f"the index does not list {path}")
         return found
+
+    def _looked_up(self, path: str) -> TargetFile | None:
+        if self._updater is None:
+            raise AssertionError("refresh() comes first")
+        with self._mapped():
+            return self._updater.get_targetinfo(path)
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

@@ -8,13 +8,17 @@ when the channel is out of date or lies.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
 from pui.adapters.channel.download import Downloader, Wanted, digest_of
+from pui.adapters.channel.parts_fetch import GOES_ON, PartsFetch, PartsWanted, held_files
+from pui.adapters.channel.repair_source import RepairSource
 from pui.adapters.channel.trust_root import keep_root, trusted_root
 from pui.adapters.channel.tuf_client import ChannelIndex
 from pui.adapters.packs.archive import Progress
@@ -22,7 +26,7 @@ from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder
 from pui.adapters.packs.keys import TrustFolder, load_trust, remove_drafts, write_private_file
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.slots import read_floors
-from pui.adapters.packs.source import ENVELOPE_SUFFIX, FileSource
+from pui.adapters.packs.source import FileSource, PackSource
 from pui.adapters.packs.web import Web, checked_url
 from pui.adapters.paths import AppPaths, own_dir
 from pui.domain.channel import (
@@ -30,16 +34,21 @@ from pui.domain.channel import (
     MAX_STATE_BYTES,
     ChannelState,
     Newest,
+    archive_name,
     check_clock,
     check_issued,
     check_seen,
+    envelope_path,
     newest_path,
     parse_newest,
     parse_state,
+    parts_path,
     render_state,
     root_issued,
 )
-from pui.domain.errors import SetupError
+from pui.domain.errors import DownloadError, SetupError
+from pui.domain.manifest import ManifestFile
+from pui.domain.pack_parts import MAX_LIST_BYTES, Part, helps, parse_parts, plan_delta
 from pui.domain.trust import MAX_ENVELOPE_BYTES, AppFacts, KeyGroup, VerifiedManifest, check_compatibility
 
 _LOCK_WAIT_S = 1.0
@@ -47,15 +56,37 @@ _LOCK_WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class Offer:
-    """The newest pack of a channel for this computer. `is_newer` than every version ever installed here. `cleaned` are
-    the names of what a check that died had left."""
+    """The newest pack of a channel for this computer. `is_newer` than every version ever installed here.
+
+    `parts`: its files one by one, when they spare bytes over the archive; `delta_bytes` then are left to fetch.
+    `cleaned` are the names of what a check that died had left.
+    """
 
     verified: VerifiedManifest
     envelope: bytes
     archive: Wanted
     is_newer: bool
     issued: datetime | None
+    targets: httpx.URL
     cleaned: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    delta_bytes: int | None = None
+
+    @property
+    def download_bytes(self) -> int:
+        """What has to be fetched, if nothing that is installed here turns out to be damaged."""
+        return self.archive.size_bytes if self.delta_bytes is None else self.delta_bytes
+
+
+@dataclass(frozen=True)
+class _View:
+    """A channel whose metadata was verified just now."""
+
+    index: ChannelIndex
+    newest: Newest
+    trust: TrustFolder
+    issued: datetime | None
+    cleaned: tuple[str, ...]
 
 
 class ChannelUpdater:
@@ -71,8 +102,12 @@ class ChannelUpdater:
         downloader: Downloader | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ops: FileOps | None = None,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        """Raises CallerError caller.bad_request for an address that pui does not fetch from."""
+        """`tell` gets a sentence when a whole archive has to be fetched where parts were to do.
+
+        Raises CallerError caller.bad_request for an address that pui does not fetch from.
+        """
         self._paths = paths
         self._app = app
         self._base = checked_url(address)
@@ -80,12 +115,62 @@ class ChannelUpdater:
         self._ops = ops or FileOps()
         self._downloader = downloader or Downloader(self._web, ops=self._ops)
         self._clock = clock
+        self._tell = tell
 
     def check(self) -> Offer:
         """What the channel offers, every signature verified. Writes metadata and floors only.
 
         Raises SetupError index.*, pack.*, DownloadError fetch.*, HostError.
         """
+        with self._viewed() as view:
+            return self._with_parts(view, self._offer(view, view.newest.envelope))
+
+    def download(
+        self,
+        offer: Offer,
+        *,
+        progress: Progress = lambda done, total: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> PackSource:
+        """The offered pack, complete and proven: its archive, or its parts beside what is installed; what was fetched
+        of other packs is removed.
+
+        Raises DownloadError fetch.*, HostError, SetupError pack.in_use while another process downloads.
+        """
+        return self._bring(offer, offer.verified.manifest.files, progress, cancelled)
+
+    def installed_pack(self, pack_id: str) -> PackSource:
+        """The pack of this id for a repair: only what the repair asks for is fetched.
+
+        Raises SetupError index.mismatch when the channel no longer has it, and as check() does.
+        """
+        with self._viewed() as view:
+            offer = self._offer_of(view, pack_id)
+            parts = self._parts(view.index, offer)
+
+        def bring(files: Sequence[ManifestFile], progress: Progress) -> PackSource:
+            return self._bring(replace(offer, parts=parts), files, progress, lambda: False)
+
+        return RepairSource(offer.verified.manifest.payload.name, offer.envelope, bring)
+
+    def forget_download(self, offer: Offer) -> None:
+        """After the installation, or when the files turned out wrong. Raises HostError."""
+        self.forget_pack(offer.verified.pack_id)
+
+    def forget_pack(self, pack_id: str) -> None:
+        """The same, after a repair of an installed pack."""
+        doing = "removing a downloaded pack"
+        with self._locked(), mapped_os_errors(doing), opened_folder(self._cache("packs")) as at:
+            remove_tree(self._ops, pack_id, at)
+
+    def release_trust(self) -> TrustFolder:
+        """Trust in the channel's release keys and in nobody else: a development key cannot vouch for an update."""
+        found = load_trust(self._paths.trust_dir)
+        return TrustFolder((), found.faults, found.release)
+
+    @contextmanager
+    def _viewed(self) -> Iterator[_View]:
+        """The index, refreshed and verified; what was seen is remembered if all that is done with it goes well."""
         with self._locked():
             cleaned = self._remove_drafts()
             root, state, now = trusted_root(self._paths), self._state(), self._clock()
@@ -101,56 +186,75 @@ class ChannelUpdater:
             keys = trust.release or KeyGroup(())
             newest = parse_newest(index.read(newest_path(self._app.platform), MAX_NEWEST_BYTES), self._app.platform)
             check_seen(newest, state, keys)
-            offer = self._offer(index, newest, trust, issued)
+            yield _View(index, newest, trust, issued, cleaned)
             self._remember(state.after(newest.platform, newest.pack_version, keys, issued))
-        return replace(offer, cleaned=cleaned)
 
-    def download(
-        self,
-        offer: Offer,
-        *,
-        progress: Progress = lambda done, total: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> FileSource:
-        """The two files of the offered pack, complete and proven; parts of other packs are removed.
-
-        Raises DownloadError fetch.*, HostError, SetupError pack.in_use while another process downloads.
-        """
-        with self._locked():
-            folder = self._cache("packs") / offer.verified.pack_id
-            with mapped_os_errors(f"writing {folder}"):
-                self._remove_others(folder)
-                own_dir(folder)
-                archive = folder / offer.verified.manifest.payload.name
-                if not self._is_there(archive, offer.archive):
-                    self._downloader.download(offer.archive, archive, progress=progress, cancelled=cancelled)
-                stem = archive.name.removesuffix(".tar.zst")
-                write_private_file(folder / f"{stem}{ENVELOPE_SUFFIX}", offer.envelope, ops=self._ops)
-        return FileSource(archive)
-
-    def forget_download(self, offer: Offer) -> None:
-        """After the installation, or when the files turned out wrong. Raises HostError."""
-        doing = "removing a downloaded pack"
-        with self._locked(), mapped_os_errors(doing), opened_folder(self._cache("packs")) as at:
-            remove_tree(self._ops, offer.verified.pack_id, at)
-
-    def release_trust(self) -> TrustFolder:
-        """Trust in the channel's release keys and in nobody else: a development key cannot vouch for an update."""
-        found = load_trust(self._paths.trust_dir)
-        return TrustFolder((), found.faults, found.release)
-
-    def _offer(self, index: ChannelIndex, newest: Newest, trust: TrustFolder, issued: datetime | None) -> Offer:
-        envelope = index.read(newest.envelope, MAX_ENVELOPE_BYTES)
-        verified = trust.verify(envelope)
-        manifest = verified.manifest
-        if (manifest.platform, manifest.pack_version) != (newest.platform, newest.pack_version):
-            raise SetupError("index.mismatch", f"{newest.envelope} is for {manifest.platform} {manifest.pack_version}")
+    def _offer(self, view: _View, name: str) -> Offer:
+        """The pack whose envelope is the target `name`."""
+        envelope = view.index.read(name, MAX_ENVELOPE_BYTES)
+        verified = view.trust.verify(envelope)
+        manifest, newest = verified.manifest, view.newest
+        is_other = name == newest.envelope and manifest.pack_version != newest.pack_version
+        if manifest.platform != newest.platform or is_other:
+            raise SetupError("index.mismatch", f"{name} is for {manifest.platform} {manifest.pack_version}")
         check_compatibility(manifest, self._app)
-        archive = Wanted(*index.target(manifest.payload.name))
+        archive = Wanted(*view.index.target(manifest.payload.name))
         if (archive.size_bytes, archive.sha256) != (manifest.payload.size_bytes, manifest.payload.sha256):
             raise SetupError("index.mismatch", f"index and envelope disagree on {manifest.payload.name}")
         floor = read_floors(self._paths.version_floor).get(manifest.platform, 0)
-        return Offer(verified, envelope, archive, manifest.pack_version > floor, issued)
+        is_newer = manifest.pack_version > floor
+        return Offer(verified, envelope, archive, is_newer, view.issued, view.index.targets, view.cleaned)
+
+    def _offer_of(self, view: _View, pack_id: str) -> Offer:
+        for name in (envelope_path(archive_name(pack_id)), view.newest.envelope):
+            if view.index.lists(name):
+                offer = self._offer(view, name)
+                if offer.verified.pack_id == pack_id:
+                    return offer
+        hint = "Install its newest instead: pui pack update. Or repair from a file of the same pack."
+        raise SetupError("index.mismatch", f"the channel does not have pack {pack_id} (any more)", hint=hint)
+
+    def _with_parts(self, view: _View, offer: Offer) -> Offer:
+        """The list of parts is fetched only where it can help: when another pack is installed."""
+        held = held_files(self._paths) if offer.is_newer else {}
+        parts = self._parts(view.index, offer) if held else ()
+        plan = plan_delta(offer.verified.manifest.files, parts, held) if parts else None
+        if plan is None or not helps(plan, offer.verified.manifest):
+            return offer
+        return replace(offer, parts=parts, delta_bytes=plan.download_bytes)
+
+    def _parts(self, index: ChannelIndex, offer: Offer) -> tuple[Part, ...]:
+        """Empty when the channel was published without, or its list cannot be used: that is no reason not to update."""
+        name = parts_path(offer.verified.manifest.payload.name)
+        try:
+            return parse_parts(index.read(name, MAX_LIST_BYTES)) if index.lists(name) else ()
+        except (DownloadError, SetupError) as error:
+            if error.code in GOES_ON:
+                raise
+            self._tell(f"the list of the pack's parts is no good ({error.code}: {error.message})")
+            return ()
+
+    def _bring(
+        self, offer: Offer, files: Sequence[ManifestFile], progress: Progress, cancelled: Callable[[], bool]
+    ) -> PackSource:
+        manifest = offer.verified.manifest
+        with self._locked():
+            folder = self._cache("packs") / offer.verified.pack_id
+            archive = folder / manifest.payload.name
+            with mapped_os_errors(f"writing {folder}"):
+                self._remove_others(folder)
+                own_dir(folder)
+                is_there = self._is_there(archive, offer.archive)
+                if offer.parts and not is_there:
+                    wanted = PartsWanted(str(archive), offer.envelope, manifest, files, offer.parts, offer.targets)
+                    fetch = PartsFetch(self._downloader, folder / "parts", self._tell)
+                    source = fetch.source(wanted, held_files(self._paths), progress, cancelled)
+                    if source is not None:
+                        return source
+                if not is_there:
+                    self._downloader.download(offer.archive, archive, progress=progress, cancelled=cancelled)
+                write_private_file(folder / envelope_path(archive.name), offer.envelope, ops=self._ops)
+        return FileSource(archive)
 
     def _keep_root(self, index: ChannelIndex) -> None:
         root = index.verified_root()

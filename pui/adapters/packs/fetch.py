@@ -11,14 +11,14 @@ from contextlib import contextmanager
 
 import httpx
 
-from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, pack_stem
+from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, ArchiveSource, pack_stem
 from pui.adapters.packs.web import FetchLimits, Web, checked_url
 from pui.domain.errors import DownloadError, SetupError
 from pui.domain.manifest import Payload
 from pui.domain.trust import MAX_ENVELOPE_BYTES
 
 
-class UrlSource:
+class UrlSource(ArchiveSource):
     """Two files at one server, side by side."""
 
     def __init__(self, url: str, *, limits: FetchLimits | None = None, trust_environment: bool = False) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pui.adapters.packs.archive import Progress, read_archive
+from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.check import check_pack, scan_tree
 from pui.adapters.packs.cleaning import clean_staging, remove_unused
 from pui.adapters.packs.file_ops import (
@@ -151,8 +151,8 @@ class PackInstaller:
     def check(self, source: PackSource, trust: TrustFolder, *, progress: Progress | None = None) -> VerifiedManifest:
         """Everything install() checks about the pack itself, without writing a byte. Raises as install() does."""
         verified = self._verify(source.read_envelope(), trust)
-        with source.open_archive(verified.manifest.payload) as chunks:
-            for _ in read_archive(chunks, verified.manifest, progress or _no_progress):
+        with source.open_files(verified.manifest, progress or _no_progress) as events:
+            for _ in events:
                 pass
         return verified
 
@@ -218,8 +218,8 @@ class PackInstaller:
         self._check_space(manifest)
         with opened_folder(stage.folder) as at:
             self._ops.make_folder(stage.pack.name, at)
-        with source.open_archive(manifest.payload) as chunks, TreeWriter(self._ops, stage.pack) as writer:
-            for event in read_archive(chunks, manifest, progress):
+        with source.open_files(manifest, progress) as events, TreeWriter(self._ops, stage.pack) as writer:
+            for event in events:
                 writer.take(event)
         self._record(stage.pack, envelope, manifest)
 

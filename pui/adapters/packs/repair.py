@@ -1,7 +1,7 @@
-"""Mends an installed pack: only what differs from its signed manifest is written anew, from an archive of that pack.
+"""Mends an installed pack: only what differs from its signed manifest is written anew, from a source of that pack.
 
-In: the verified manifest, a source of the archive. Out: the pack's folder as it was signed, and what was mended.
-Never: a file in place before every byte of the archive is proven, a link followed, a pack that a task uses.
+In: the verified manifest, a source of its files. Out: the pack's folder as it was signed, and what was mended.
+Never: a file in place before every byte that the source gives is proven, a link followed, a pack that a task uses.
 
 Each file takes its place by one rename: whoever dies in between leaves a pack that is less broken, and still refused.
 """
@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pui.adapters.packs.archive import Progress, read_archive
+from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.check import has_wrong_sum, scan_tree
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, remove_tree, sync_folder
 from pui.adapters.packs.locks import pack_removal
@@ -79,7 +79,7 @@ class PackRepair:
     def _write_drafts(
         self, source: PackSource, stage: Path, wanted: Mapping[str, ManifestFile], progress: Progress | None
     ) -> dict[str, Path]:
-        """Where each broken file lies, proven and durable. The archive is not even opened when none is broken."""
+        """Where each broken file lies, proven and durable. The source is not even opened when none is broken."""
         needed = sum(file.size_bytes for file in wanted.values()) + _SPARE_BYTES
         free = self._ops.free_bytes(stage)
         if free < needed:
@@ -88,11 +88,11 @@ class PackRepair:
         drafts = {path: stage / f"{number}" for number, path in enumerate(wanted)}
         if not drafts:
             return {}
-        payload = self._verified.manifest.payload
-        with opened_folder(stage) as at, source.open_archive(payload) as chunks:
+        told = progress or (lambda done, total: None)
+        with opened_folder(stage) as at, source.open_files(self._verified.manifest, told, wanted) as events:
             writer = _DraftWriter(self._ops, at, drafts)
             try:
-                for event in read_archive(chunks, self._verified.manifest, progress or (lambda done, total: None)):
+                for event in events:
                     writer.take(event)
             finally:
                 writer.close()

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from pui.adapters.packs.archive import Progress, read_archive
 from pui.adapters.packs.file_ops import mapped_os_errors
 from pui.domain.errors import CallerError, SetupError
-from pui.domain.manifest import Payload
+from pui.domain.manifest import Manifest, Payload
 from pui.domain.trust import MAX_ENVELOPE_BYTES
+from pui.domain.ustar import UstarEvent
 
 ARCHIVE_SUFFIX = ".tar.zst"
 ENVELOPE_SUFFIX = ".envelope.json"
@@ -33,14 +36,35 @@ class PackSource(Protocol):
     def read_envelope(self) -> bytes:
         """Not much more than MAX_ENVELOPE_BYTES. Raises PuiError."""
 
+    def open_files(
+        self, manifest: Manifest, progress: Progress, only: Collection[str] | None = None
+    ) -> AbstractContextManager[Iterator[UstarEvent]]:
+        """The files of the pack, each proven by the end of all events. With `only` (paths), others may be left out.
+
+        Raises PuiError, also while it is iterated.
+        """
+
+
+class ArchiveSource(ABC):
+    """A pack in one archive: its files come in one pass over all of it."""
+
+    @abstractmethod
     def open_archive(self, payload: Payload) -> AbstractContextManager[Iterator[bytes]]:
         """The archive's bytes in chunks of at most 256 KiB. Raises PuiError, also while it is iterated.
 
         Raises SetupError pack.checksum before the first byte when its length is known not to be payload's.
         """
 
+    @contextmanager
+    def open_files(
+        self, manifest: Manifest, progress: Progress, only: Collection[str] | None = None
+    ) -> Iterator[Iterator[UstarEvent]]:
+        """See PackSource: all files, whatever `only` says, for the archive's own hash comes last."""
+        with self.open_archive(manifest.payload) as chunks:
+            yield read_archive(chunks, manifest, progress)
 
-class FileSource:
+
+class FileSource(ArchiveSource):
     """Two files in one folder."""
 
     def __init__(self, path: Path) -> None:

@@ -63,7 +63,7 @@ class InstalledPacks:
         chosen = pack_id or read_slot(self._paths.active_pack)
         if chosen is None:
             raise SetupError("pack.missing", "no runtime pack is installed")
-        _check_id(chosen)
+        check_pack_id(chosen)
         pack = self.check(chosen, full=True)
         if self._record_is_stale(pack.pack_id):
             with self._locked():
@@ -81,7 +81,7 @@ class InstalledPacks:
 
     def remove(self, pack_id: str, *, force: bool = False) -> None:
         """Raises CallerError (no id, or the active pack without `force`), SetupError pack.missing, pack.in_use."""
-        _check_id(pack_id)
+        check_pack_id(pack_id)
         if not (self._paths.packs_dir / pack_id).is_dir():
             raise SetupError("pack.missing", f"pack {pack_id} is not installed")
         with self._locked():
@@ -97,7 +97,7 @@ class InstalledPacks:
 
         Entering raises SetupError pack.missing, pack.in_use.
         """
-        _check_id(pack_id)
+        check_pack_id(pack_id)
         return pack_use(self._paths.packs_dir / pack_id)
 
     def clean(self) -> tuple[str, ...]:
@@ -181,7 +181,8 @@ def _disk_use(folder: Path) -> int:
     return sum(entry.st_blocks for entry in found) * 512
 
 
-def _check_id(pack_id: str) -> None:
+def check_pack_id(pack_id: str) -> None:
+    """Raises CallerError caller.bad_request for a text that cannot be a pack's id."""
     if not is_pack_id(pack_id):
         raise CallerError(
             "caller.bad_request", f"{ascii(pack_id)[:80]} is not the id of a pack", hint="`pui pack list`"
