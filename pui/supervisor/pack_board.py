@@ -119,6 +119,13 @@ class PackBoard:
     def try_pack(self) -> str:
         return self._start("try", self._work.to_try)
 
+    async def finished(self, job_id: str) -> Job:
+        """The job at its end, once what follows from it is written down. Raises CallerError for another job's id."""
+        job = await self.jobs.wait(job_id)
+        if self._background:
+            await asyncio.wait(self._background)
+        return job
+
     async def close(self) -> None:
         """Stops the job that runs, waits for it and for what follows it."""
         await self.jobs.close()

@@ -71,7 +71,7 @@ class UpdateWatch:
         if answer in ("metered", "install"):
             said.append(how_known)
         if answer == "install":
-            job = await self._board.jobs.wait(self._board.update())
+            job = await self._board.finished(self._board.update())
             said.append(f"the update: {job.error}" if job.error is not None else job.note)
         return said
 

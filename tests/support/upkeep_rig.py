@@ -136,6 +136,4 @@ class UpkeepRig:
 
 async def finished(board: PackBoard, job_id: str) -> Job:
     """The job at its end, with all that follows it."""
-    job = await board.jobs.wait(job_id)
-    await board.close()
-    return job
+    return await board.finished(job_id)

@@ -1,0 +1,258 @@
+"""settings.*, model.*, setup.* and pack.* as the page asks them, over real settings, keys, packs and a real channel.
+
+In: calls as text. Out: replies, events, what natively was asked. Never: a key in a reply or an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pui.domain.facts import AcceleratorVerdict
+from pui.shell.router import Router
+from pui.supervisor.setup_check import SetupCheck, SetupFacts
+from pui.supervisor.upkeep import Upkeep
+from tests.shell.rig import TOKEN, Rig
+from tests.support.simulated_ports import FACTS, SimulatedPorts
+from tests.support.upkeep_rig import UpkeepRig
+
+KEY = "canary-0123456789abcd"
+
+
+class Page:
+    """The page's side of one app: `ask` gives results, `refusal` codes; `said` is every byte that reached the page."""
+
+    def __init__(self, base: Path) -> None:
+        self.rig, self.world = Rig(base), SimulatedPorts(base / "world")
+        self.upkeep_rig = UpkeepRig(base)
+        board = self.upkeep_rig.board()
+        facts = SetupFacts("linux", "x86_64", "/data", lambda: False, jail_reason="none")
+        self.upkeep = Upkeep(
+            self.upkeep_rig.settings,
+            self.upkeep_rig.keys,
+            self.upkeep_rig.keys,
+            SetupCheck(self.world.services(), self.upkeep_rig.settings, facts),
+            board,
+            self.upkeep_rig.watch(board),
+        )
+        self.rig.desk.upkeep = self.upkeep
+        self.router: Router = self.rig.router()
+        self.said = ""
+        self._ids = itertools.count()
+
+    async def _reply(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        call = {"t": TOKEN, "id": next(self._ids), "method": method, "params": params}
+        reply = await self.router.answer(json.dumps(call))
+        assert reply is not None
+        self.said += json.dumps(reply)
+        return reply
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        reply = await self._reply(method, params)
+        assert reply["ok"], reply
+        return reply["result"]
+
+    async def refusal(self, method: str, **params: Any) -> str:
+        reply = await self._reply(method, params)
+        assert not reply["ok"], reply
+        return str(reply["error"]["code"])
+
+    async def events(self) -> list[dict[str, Any]]:
+        """What was told since the last look; a mark of our own ends the wait."""
+        feed, found = self.rig.desk.events, list[dict[str, Any]]()
+        self.rig.desk.tell("mark")
+        async with contextlib.aclosing(feed.follow(feed.cursor)) as batches:
+            async for batch in batches:
+                self.said += "".join(batch or [])
+                found += [json.loads(text) for text in batch or []]
+                if found and found[-1]["type"] == "mark":
+                    break
+        return found[:-1]
+
+    async def job(self, method: str, **params: Any) -> dict[str, Any]:
+        """Starts a job and waits for its end; the PackView after it."""
+        job_id = (await self.ask(method, **params))["job_id"]
+        await self.upkeep.packs.jobs.wait(job_id)
+        await self.upkeep.packs.close()
+        view = (await self.events())[-1]["packs"]
+        assert view["job"]["job_id"] == job_id
+        return dict(view)
+
+
+def play(base: Path, story: Callable[[Page], Awaitable[None]]) -> Page:
+    async def run() -> Page:
+        page = Page(base)
+        try:
+            await story(page)
+        finally:
+            await page.rig.desk.close()
+        await page.events()
+        return page
+
+    return asyncio.run(run())
+
+
+def test_settings(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        view = await page.ask("settings.set", key="theme", value="dark")
+        assert (view["theme"], view["data_dir"]) == ("dark", "/data")
+        assert view["model"] == {"provider": "demo", "model": "demo-1"}
+        (event,) = await page.events()
+        assert (event["type"], event["settings"]) == ("settings", view)
+        for key, value in (("theme", "blue"), ("text_scale", 1), ("nonsense", 1), ("theme", None)):
+            assert await page.refusal("settings.set", key=key, value=value) == "caller.bad_request"
+        for key, value in (("channel", "https://evil.example/"), ("addresses", {}), ("data_dir", "/")):
+            assert await page.refusal("settings.set", key=key, value=value) == "caller.bad_request"
+        assert (await page.ask("settings.set", key="disk_limit_bytes", value=5 << 30))["disk_limit_bytes"] == 5 << 30
+        assert [event["type"] for event in await page.events()] == ["settings", "pack"]
+
+    page = play(tmp_path, story)
+    assert page.upkeep.settings.current().theme == "dark"
+    assert page.upkeep.settings.current().channel == ""
+
+
+def test_a_key_is_accepted_only_with_a_native_yes_and_never_comes_back(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        page.rig.dialogs.yes = [False, True]
+        given = {"provider": "openai", "key": KEY, "keep": "memory"}
+        assert await page.refusal("model.set_key", **given) == "caller.rejected"
+        assert await page.refusal("model.set_key", **(given | {"keep": "cloud"})) == "caller.bad_request"
+        assert await page.refusal("model.set_key", **(given | {"provider": "nobody"})) == "caller.bad_request"
+        assert await page.events() == []
+        view = await page.ask("model.set_key", **given)
+        openai = next(found for found in view["providers"] if found["name"] == "openai")
+        assert openai["key"] == {"is_set": True, "ending": "abcd", "source": "memory"}
+        (event,) = await page.events()
+        assert event["models"] == view == await page.ask("model.list")
+        assert page.upkeep.models.choice("openai", "").key.reveal() == KEY
+        view = await page.ask("model.forget_key", provider="openai")
+        assert not any(found["key"]["is_set"] for found in view["providers"])
+
+    page = play(tmp_path, story)
+    asked = json.dumps(page.rig.dialogs.asked)
+    assert "kept in memory" in asked
+    assert KEY not in asked + page.said
+
+
+def test_an_address_is_asked_natively(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        page.rig.dialogs.texts = ["http://127.0.0.1:1/v1", None, "http://far.example/v1", ""]
+        compatible = {"provider": "openai-compatible"}
+        view = await page.ask("model.set_address", **compatible)
+        assert any(found["address"] == "http://127.0.0.1:1/v1" for found in view["providers"])
+        assert await page.ask("model.set_address", **compatible) == view
+        assert await page.refusal("model.set_address", **compatible) == "caller.bad_request"
+        view = await page.ask("model.set_address", **compatible)
+        assert not any(found["address"].startswith("http:") for found in view["providers"])
+        assert await page.refusal("model.set_address", **compatible, address="https://x") == "caller.bad_request"
+
+    play(tmp_path, story)
+
+
+def test_the_setup_is_checked_in_the_background(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        hello = await page.ask("app.hello")
+        assert {"settings", "setup", "packs", "models"} <= set(hello)
+        assert (hello["setup"]["is_ready"], hello["setup"]["is_checking"]) == (False, True)
+        view = await page.upkeep.setup.wait()
+        assert (view["is_ready"], view["is_checking"]) == (True, False)
+        assert view["accelerator"] == {"name": "kvm", "label": "KVM", "is_emulated": False}
+        missing = AcceleratorVerdict("kvm", "missing", "/dev/kvm is not there")
+        page.world.facts = replace(FACTS, accelerators=(missing,))
+        assert (await page.ask("setup.check"))["is_checking"] is True
+        assert (await page.ask("setup.check"))["is_checking"] is True
+        await page.upkeep.setup.wait()
+        events = [event["setup"] for event in await page.events() if event["type"] == "setup"]
+        (finding,) = [found for found in events[-1]["findings"] if found["severity"] == "blocker"]
+        assert (finding["code"], finding["action"]) == ("accel.missing", "open_help")
+        assert any("modprobe kvm_intel" in step for step in finding["steps"])
+        assert any("nested virtualization" in step for step in finding["steps"])
+        assert finding["title"] == "This machine offers no hardware acceleration."
+
+    play(tmp_path, story)
+
+
+def test_a_check_that_fails_is_a_finding_and_a_running_one_ends_with_the_app(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        page.world.faults["probe"] = TypeError("a bug")
+        page.upkeep.setup.start()
+        view: Any = await page.upkeep.setup.wait()
+        assert [found["code"] for found in view["findings"]] == ["bug.unexpected"]
+        page.world.held.add("probe")
+        page.upkeep.setup.start()
+        await asyncio.sleep(0)
+
+    play(tmp_path, story)
+
+
+def test_packs_from_nothing_to_an_update_and_back(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        rig = page.upkeep_rig
+        rig.channel.publish(1)
+        rig.channel.trust()
+        assert (await page.ask("app.hello"))["packs"]["active"] is None
+        with rig.channel.served() as (address, _):
+            page.rig.dialogs.texts = [address, "ftp://x"]
+            assert (await page.ask("pack.set_channel"))["channel"] == address
+            assert await page.refusal("pack.set_channel") == "caller.bad_request"
+            assert (await page.job("pack.install", source="channel"))["active"]["version"] == 1
+            rig.channel.publish(2)
+            checked = await page.ask("pack.check")
+            assert checked["update"]["version"] == 2
+            assert checked["last_check_ms"] > 0
+            assert (await page.ask("pack.skip", version=2))["update"]["is_skipped"] is True
+            assert (await page.ask("pack.skip", version=None))["update"]["is_skipped"] is False
+            assert (await page.job("pack.update"))["active"]["version"] == 2
+        view = await page.job("pack.rollback")
+        assert (view["active"]["version"], view["previous"]["version"]) == (1, 2)
+        rig.work.life.raise_security_floor(3)
+        assert (await page.job("pack.rollback", words="please"))["job"]["error"]["code"] == "pack.rollback"
+        assert (await page.job("pack.verify"))["job"]["state"] == "done"
+        assert (await page.job("pack.clean"))["job"]["state"] == "done"
+        assert (await page.job("pack.try"))["job"]["phase"] == "trying"
+        assert (await page.job("pack.repair"))["job"]["state"] == "failed"
+
+    play(tmp_path, story)
+
+
+def test_a_file_is_chosen_natively(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        page.rig.dialogs.files = [None, page.upkeep_rig.built(1)]
+        assert await page.ask("pack.install", source="file") == {"job_id": None}
+        assert (await page.job("pack.install", source="file"))["active"]["version"] == 1
+        assert await page.refusal("pack.install", source="file", path="/x") == "caller.bad_request"
+        assert await page.refusal("pack.install", source="https://x") == "caller.bad_request"
+        assert await page.refusal("pack.cancel", job_id="nothing") == "caller.bad_request"
+        page.upkeep_rig.boots.script = ["hang"]
+        page.rig.dialogs.files = [page.upkeep_rig.built(2)]
+        job_id = (await page.ask("pack.install", source="file"))["job_id"]
+        assert await page.refusal("pack.update") == "job.busy"
+        assert await page.ask("pack.cancel", job_id=job_id) == {}
+        assert (await page.upkeep.packs.jobs.wait(job_id)).state == "cancelled"
+
+    play(tmp_path, story)
+
+
+def test_without_upkeep_there_are_no_such_verbs(tmp_path: Path) -> None:
+    async def main() -> Any:
+        return await Rig(tmp_path).router().answer(json.dumps({"t": TOKEN, "id": 1, "method": "pack.check"}))
+
+    assert asyncio.run(main())["error"]["code"] == "caller.bad_request"
+
+
+@pytest.mark.parametrize("secret", [KEY])
+def test_a_refused_key_is_not_quoted(tmp_path: Path, secret: str) -> None:
+    async def story(page: Page) -> None:
+        page.rig.dialogs.yes = [True]
+        given = {"provider": "openai", "key": f"{secret} with spaces", "keep": "file"}
+        assert await page.refusal("model.set_key", **given) == "caller.bad_request"
+
+    assert secret not in play(tmp_path, story).said
