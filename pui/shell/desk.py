@@ -17,6 +17,7 @@ from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.event_feed import Event, EventFeed
 from pui.shell.folder_book import FolderBook
+from pui.supervisor.board import TaskBoard
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 from pui.supervisor.upkeep import Upkeep
@@ -48,9 +49,9 @@ class Desk:
     """`open_tasks`: tasks that the page shows; only their `entry`, `agent`, `record` and `notice` events are sent.
 
     `upkeep` brings the verbs of settings, models, set-up and packs; without it there are none of them.
-    `links_of` gives the links of one entry, extracted on this side (docs/bridge.md, link.open).
-    `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models, folders). Each
-    `xxx_verbs(desk)` puts its own parts there by `desk.greet(name, function)`.
+    `board` is what is shown of tasks and done to them. `links_of` gives the links of one entry, extracted on this side
+    (docs/bridge.md, link.open). `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models,
+    folders). Each `xxx_verbs(desk)` puts its own parts there by `desk.greet(name, function)`.
     """
 
     supervisor: Supervisor
@@ -67,6 +68,10 @@ class Desk:
     events: EventFeed = field(default_factory=EventFeed)
     open_tasks: set[str] = field(default_factory=set)
     greetings: dict[str, Greeting] = field(default_factory=dict)
+    board: TaskBoard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = TaskBoard(self.supervisor, self.services)
 
     def begin(self) -> None:
         """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""

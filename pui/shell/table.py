@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pui.shell.desk import Desk
 from pui.shell.verbs import VerbTable
+from pui.shell.verbs_agent import agent_verbs
 from pui.shell.verbs_app import app_verbs
 from pui.shell.verbs_chart import chart_verbs
 from pui.shell.verbs_desktop import desktop_verbs
@@ -16,6 +17,7 @@ from pui.shell.verbs_model import model_verbs
 from pui.shell.verbs_pack import pack_verbs
 from pui.shell.verbs_settings import settings_verbs
 from pui.shell.verbs_setup import setup_verbs
+from pui.shell.verbs_task import task_verbs
 
 
 def verb_table(desk: Desk) -> VerbTable:
@@ -31,5 +33,7 @@ def verb_table(desk: Desk) -> VerbTable:
             *model_verbs(desk),
             *setup_verbs(desk),
             *pack_verbs(desk),
+            *task_verbs(desk),
+            *agent_verbs(desk),
         ]
     )

@@ -164,6 +164,19 @@ class TaskBoard:
             if finding.severity == "blocker" and finding.code.startswith("host."):
                 raise HostError(finding.code, finding.message, hint=finding.hint)
 
+    def trigger(self, task_id: str, trigger: str) -> None:
+        """A person's trigger. Raises CallerError("caller.rejected") where the chart does not know it now."""
+        self._known(task_id)
+        live = self._supervisor.find_live(task_id)
+        if (
+            live is None
+            or live.is_over
+            or trigger not in self._supervisor.task_chart.states[live.runner.state].triggers
+        ):
+            state = self._supervisor.load(task_id).view.state
+            raise CallerError("caller.rejected", f"`{trigger}` is not possible in the state {state}")
+        self._supervisor.trigger(task_id, trigger)
+
     def rename(self, task_id: str, title: str) -> None:
         """Raises CallerError: no title, or a task of another running app."""
         shown = title_of(title)
@@ -206,11 +219,20 @@ class TaskBoard:
 
     def session(self, task_id: str) -> Session:
         """pi of a task that runs. Raises CallerError("caller.rejected") when it cannot be spoken to."""
+        return self.running(task_id).session
+
+    def running(self, task_id: str) -> LiveTask:
+        """A task whose pi can be spoken to. Raises CallerError("caller.rejected")."""
         self._known(task_id)
         live = self._supervisor.find_live(task_id)
         if live is None or live.runner.state != "running" or not live.session.is_usable:
             raise CallerError("caller.rejected", "pi of this task is not at work")
-        return live.session
+        return live
+
+    async def links(self, task_id: str, entry_key: int) -> tuple[str, ...]:
+        """The addresses in one entry, found anew on this side. None for an entry that is not there."""
+        page = await self.entries(task_id, entry_key + 1, 1)
+        return page.entries[-1].links if page.entries and page.entries[-1].key == entry_key else ()
 
     # inside
 

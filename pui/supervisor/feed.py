@@ -22,6 +22,11 @@ class Feed(Generic[Item]):
         self._is_closed = False
 
     @property
+    def first(self) -> int:
+        """The cursor of the oldest item that is still there."""
+        return self._first
+
+    @property
     def end(self) -> int:
         """The cursor behind the newest item."""
         return self._first + len(self._items)

@@ -28,6 +28,7 @@ from pui.shell.folder_book import FolderBook
 from pui.shell.router import Router
 from pui.shell.table import verb_table
 from pui.supervisor.diagnosis import Diagnosis
+from pui.supervisor.feed import Feed
 from tests.support.simulated import SimulatedClock
 
 TOKEN = "t" * 43
@@ -95,6 +96,16 @@ class MemoryGrants:
         self.saved = tuple(grants)
 
 
+class NoTasks:
+    """A supervisor without tasks."""
+
+    def __init__(self) -> None:
+        self.news: Feed[str] = Feed()
+
+    def task_ids(self) -> list[str]:
+        return []
+
+
 @dataclass
 class ToldDesktop:
     opened: list[str] = field(default_factory=list)
@@ -134,7 +145,7 @@ class Rig:
 
         facts = AppFacts("1", "linux x86_64", "browser", False, ["a note"], Path("/data"))
         self.desk = Desk(
-            supervisor=cast(Any, None),
+            supervisor=cast(Any, NoTasks()),
             services=cast(Any, None),
             facts=facts,
             dialogs=self.dialogs,

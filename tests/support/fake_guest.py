@@ -31,8 +31,9 @@ class FakeScript:
     `exit_code` when it is not 0.
     `garbage_on`, `oversized_on`: names of channels (qmp, ctl, rpc, model) that babble when the host connects.
     `ignores`: any of quit, sigterm. `half_lines`: every answer comes in two pieces. `pause_ms`: before each record.
-    `refuses`: verbs of pui.ctl that are answered with an error; `refuses_tags`: mounts.
-    `recording`: what a prompt plays.
+    `refuses`: verbs of pui.ctl that are answered with an error; `refuses_tags`: mounts; `refuses_commands`: commands of
+    pi. `recording`: what a prompt plays. `stays_busy`: the run of a prompt goes on until it is aborted, messages are
+    queued meanwhile. `tells`: lines of JSON that pi says in the middle of a run.
     `writes`: file name -> text that "pi" puts into the workspace (9p only: the fake knows its path).
     `model_body`: when not empty, a run first sends this to the model port and waits for the end of the answer.
     `probe`: what a probe machine does: ok, hang, panic, internal-error, exit.
@@ -53,6 +54,9 @@ class FakeScript:
     refuses: tuple[str, ...] = ()
     refuses_tags: tuple[str, ...] = ()
     recording: str = "demo-faux"
+    stays_busy: bool = False
+    tells: tuple[str, ...] = ()
+    refuses_commands: tuple[str, ...] = ()
     writes: dict[str, str] = field(default_factory=dict)
     model_body: str = ""
     probe: str = "ok"
@@ -126,6 +130,28 @@ def state_data() -> dict[str, Any]:
     }
 
 
+ANSWERS: dict[str, Any] = {
+    "get_session_stats": {
+        "totalMessages": 13,
+        "tokens": {"input": 600, "output": 120, "cacheRead": 7, "cacheWrite": 0, "total": 727},
+        "cost": 0.25,
+        "contextUsage": {"tokens": 120, "contextWindow": 128000, "percent": 0.09375},
+    },
+    "get_available_thinking_levels": {"levels": ["off", "low", "high"]},
+    "get_available_models": {
+        "models": [
+            {"id": "demo-1", "name": "Demo", "provider": "pui"},
+            {"id": "demo-2", "name": "Demo\u202e two", "provider": "pui"},
+            {"id": "other", "name": "Other", "provider": "elsewhere"},
+            7,
+        ]
+    },
+    "get_commands": {"commands": [{"name": "llama", "description": "a\nb", "source": "extension"}, None]},
+    "set_model": {"id": "demo-2", "name": "Demo two", "provider": "pui"},
+}
+"""What pi says to a command that changes nothing here."""
+
+
 class FakeGuest:
     """One guest. Feed it what the host sent; do what it returns, in order."""
 
@@ -137,6 +163,9 @@ class FakeGuest:
         self._workspace = workspace
         self._ctl, self._rpc = b"", b""
         self._has_asked_model = False
+        self.commands: list[dict[str, Any]] = []
+        self.is_busy = False
+        self.queue: dict[str, list[str]] = {"steering": [], "followUp": []}
         self._waiting: list[Action] = []
 
     # pui.ctl
@@ -197,15 +226,35 @@ class FakeGuest:
 
     def _command(self, line: bytes) -> list[Action]:
         command = json.loads(line)
+        self.commands.append(command)
         kind, number = command.get("type"), command.get("id")
         if kind == "get_state":
             whole = self._response(kind, number, state_data()).data
             return [Send("rpc", whole[:20]), Reached("rpc"), Send("rpc", whole[20:])]
+        if kind in self.script.refuses_commands:
+            return [
+                self._rpc_line(
+                    {"id": number, "type": "response", "command": kind, "success": False, "error": "no\u202e"}
+                )
+            ]
+        if self.is_busy and kind in ("prompt", "steer", "follow_up"):
+            return self._queue(command)
         if kind == "prompt":
             return self._prompt(command)
+        if kind == "clear_queue":
+            was, self.queue = self.queue, {"steering": [], "followUp": []}
+            return [self._rpc_line({"type": "queue_update", **self.queue}), self._response(kind, number, was)]
         if kind == "abort":
+            self.is_busy = False
             return [self._response(kind, number), self._rpc_line({"type": "agent_settled", "aborted": True})]
-        return [self._response(str(kind), number)]
+        return [self._response(str(kind), number, ANSWERS.get(str(kind)))]
+
+    def _queue(self, command: dict[str, Any]) -> list[Action]:
+        """While a run goes on: as pi does it with a streamingBehavior."""
+        follows = command["type"] == "follow_up" or command.get("streamingBehavior") == "followUp"
+        self.queue["followUp" if follows else "steering"].append(command["message"])
+        update = self._rpc_line({"type": "queue_update", **self.queue})
+        return [update, self._response(command["type"], command.get("id"), {"disposition": "queued"})]
 
     def _prompt(self, command: dict[str, Any]) -> list[Action]:
         self.prompts.append(command["message"])
@@ -213,6 +262,10 @@ class FakeGuest:
         records[0]["id"] = command.get("id")
         half = len(records) // 2
         actions: list[Action] = [self._rpc_line(record) for record in records[:half]]
+        actions += [Send("rpc", text.encode() + b"\n") for text in self.script.tells]
+        if self.script.stays_busy:
+            self.is_busy = True
+            return [*self._edit(), *actions]
         actions += [Reached("prompt"), *(self._rpc_line(record) for record in records[half:]), Reached("settled")]
         if not self.script.model_body:
             return self._edit() + actions
