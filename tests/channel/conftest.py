@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rig(published: Path, tmp_path: Path) -> ChannelRig:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     return ChannelRig(tmp_path)
+
+
+@pytest.fixture
+def quick_dir(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what a kill leaves is the same, and a sync costs nothing."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder below it has a name of its own
+    with tempfile.TemporaryDirectory(prefix="pui-", dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)

@@ -100,8 +100,10 @@ WAYS: Mapping[str, tuple[Callable[[Scene], None], Act]] = {
 }
 
 
-def offered(scene: Scene) -> int | str:
-    """What another computer, which trusts the channel's first root, is offered."""
+def offered(scene: Scene, way: str) -> int | str:
+    """What another computer, which trusts the channel's first root, is offered; an update does not change it."""
+    if way.startswith("update"):
+        return NEW
     fresh = scene.rig.base / "other-computer"
     shutil.rmtree(fresh, ignore_errors=True)
     other = ChannelRig(scene.rig.base, computer="other-computer")
@@ -151,13 +153,13 @@ def one_crash(prepared: Path, base: Path, step: int, way: str, address: str, *, 
     shutil.copytree(prepared, base, symlinks=True)
     scene, act = Scene(base, address), WAYS[way][1]
     lived = in_child(lambda: act(scene, PowerCutOps(step, tear=tear)))
-    found: dict[str, object] = {"step": step, "lived": lived, "offered": offered(scene), "active": active(scene)}
+    found: dict[str, object] = {"step": step, "lived": lived, "offered": offered(scene, way), "active": active(scene)}
     drafts = sum(name.endswith(".draft") for name in rubbish(scene))
     in_child(lambda: act(scene, PowerCutOps(step % 13, tear=tear)))  # whoever comes next dies as well
-    found["active_again"], found["offered_again"] = active(scene), offered(scene)
+    found["active_again"], found["offered_again"] = active(scene), offered(scene, way)
     cleaned = act(scene, None)
     scene.rig.shop.store.clean()
-    then = {"then_offered": offered(scene), "then_active": active(scene), "rubbish": rubbish(scene)}
+    then = {"then_offered": offered(scene, way), "then_active": active(scene), "rubbish": rubbish(scene)}
     return {**found, "drafts": drafts, "cleaned": cleaned, **then}
 
 

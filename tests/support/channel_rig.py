@@ -96,6 +96,7 @@ class ChannelRig:
             web=web,
             downloader=downloader,
             clock=lambda: self.now,
+            ops=ops,
             tell=self.told.append,
         )
 

@@ -34,7 +34,7 @@ from pui.domain.channel import (
     render_newest,
     render_time,
 )
-from pui.domain.errors import CallerError
+from pui.domain.errors import CallerError, SetupError
 from pui.domain.manifest import Manifest
 from pui.domain.pack_parts import parse_parts, render_parts
 from pui.domain.trust import PAYLOAD_TYPE, KeyGroup, VerifiedManifest, render_envelope, verify_by_groups
@@ -104,12 +104,12 @@ class Publisher:
             self._new_keys = rotate_to
             before = repository.root_bytes()
             root = self._root(before)
-            targets = self._targets(root, before, checked)
+            targets = self._targets(root, checked)
             snapshot = self._snapshot(targets)
             timestamp = self._timestamp(snapshot)
             for delegated in (targets, snapshot, timestamp):
                 _require_signed(root.signed, delegated)
-            for role in (targets, snapshot, root, timestamp):
+            for role in (targets, snapshot, timestamp, root):  # a new root last: see _sign_next
                 repository.write(role)
         versions = {role.signed.type: role.signed.version for role in (root, targets, snapshot, timestamp)}
         added = tuple(verified.pack_id for _, verified in checked)
@@ -127,6 +127,10 @@ class Publisher:
     def _signing(self, name: str) -> SigningKeys:
         new = self._new_keys
         return new if new is not None and new.has(name) else self._keys
+
+    def _signing_both(self, name: str) -> list[SigningKeys]:
+        """The new keys first; those before only during a rotation."""
+        return [keys for keys in (self._new_keys, self._keys) if keys is not None and keys.has(name)] or [self._keys]
 
     def _root(self, before: bytes | None) -> Metadata[Root]:
         if before is None:
@@ -176,16 +180,14 @@ class Publisher:
         for name in names:
             root.add_key(source.signer(name).public_key, role)
 
-    def _targets(
-        self, root: Metadata[Root], before: bytes | None, packs: Sequence[tuple[FileSource, VerifiedManifest]]
-    ) -> Metadata[Targets]:
+    def _targets(self, root: Metadata[Root], packs: Sequence[tuple[FileSource, VerifiedManifest]]) -> Metadata[Targets]:
         targets = self._repository.targets()
         if targets is not None and not packs and self._is_signed(root.signed, "targets", targets):
             return targets
         if targets is None:
             targets = _blank(Targets())
-        elif before is not None and _key_ids(before) != _key_ids(root.to_bytes()):
-            self._sign_envelopes_anew(targets.signed, before)
+        else:
+            self._sign_envelopes_anew(targets.signed, root.to_bytes())
         for source, verified in packs:
             self._add(targets.signed, source, verified)
             self._add_parts(targets.signed, verified.manifest, release_keys(root.to_bytes()))
@@ -251,15 +253,21 @@ class Publisher:
             )
 
     def _envelope(self, verified: VerifiedManifest) -> bytes:
-        name = ROLE_NAMES["targets"][0]
-        keyid, signature = self._signing(name).sign_manifest(name, PAYLOAD_TYPE, verified.manifest_bytes)
-        return render_envelope(verified.manifest_bytes, {keyid: signature})
+        name, manifest = ROLE_NAMES["targets"][0], verified.manifest_bytes
+        signatures = [keys.sign_manifest(name, PAYLOAD_TYPE, manifest) for keys in self._signing_both(name)]
+        return render_envelope(manifest, dict(signatures))
 
-    def _sign_envelopes_anew(self, targets: Targets, before: bytes) -> None:
-        """Release keys changed: what the channel offers must be signed by the new ones."""
+    def _sign_envelopes_anew(self, targets: Targets, root: bytes) -> None:
+        """What the channel offers must be signed by the release keys of `root`; earlier roots vouch for it till then.
+        A rotation that died may have left some as they were."""
+        current = [release_keys(root)]
         for name in [name for name in targets.targets if name.endswith(ENVELOPE_SUFFIX)]:
             data = self._repository.read_target(targets.targets[name])
-            self._put(targets, name, self._envelope(verify_by_groups(data, [release_keys(before)])))
+            try:
+                verify_by_groups(data, current)
+            except SetupError:
+                known = [release_keys(earlier) for earlier in self._repository.root_chain()]
+                self._put(targets, name, self._envelope(verify_by_groups(data, known)))
 
     def _put(self, targets: Targets, name: str, data: bytes) -> None:
         listed = TargetFile.from_data(name, data, ["sha256"])
@@ -277,10 +285,14 @@ class Publisher:
         return self._sign_next(timestamp, "timestamp")
 
     def _sign_next(self, metadata: Metadata[Role], role: str) -> Metadata[Role]:
+        """Signed by the keys before as well as by the new ones, where both are at hand: then a client accepts the
+        documents before and after the new root is in place, and whoever dies in between leaves a whole channel."""
         metadata.signed.version += 1
         self._date(metadata)
         name = ROLE_NAMES[role][0]
-        metadata.sign(self._signing(name).signer(name))
+        metadata.signatures.clear()
+        for keys in self._signing_both(name):
+            metadata.sign(keys.signer(name), append=True)
         return metadata
 
     def _date(self, metadata: Metadata[Role]) -> None:
@@ -301,10 +313,6 @@ def _require_signed(root: Root, role: Metadata[Any]) -> None:
             f"the keys at hand are not those that root {root.version} names for {kind}",
             hint="After a rotation, sign with the new keys.",
         ) from error
-
-
-def _key_ids(root: bytes) -> set[str]:
-    return {key.keyid for key in release_keys(root).keys}
 
 
 def _blank(role: Role) -> Metadata[Role]:
