@@ -370,6 +370,6 @@ TASK_SCENES: dict[str, Callable[[], ScriptedBridge]] = {
     "asks": lambda: opened(entries=streaming(), agent=asking_panel()),
     "done": lambda: opened("t-done", agent=panel(state="exited", label="Ended", is_busy=False)),
     "failed": lambda: opened("t-failed", agent=panel(state="exited", label="Ended", is_busy=False)),
-    "boot": lambda: opened("t-boot", entries=[], agent=None),
+    "boot": lambda: opened("t-boot", entries=[], agent=panel(state="starting", label="Starting", is_busy=False)),
     "long": lambda: opened(entries=long_conversation(5000)),
 }

@@ -110,7 +110,7 @@ function FileList({ files, file, choose }) {
 
 /** @param {{file: any, isCurrent: boolean, choose: (file: any) => void}} props */
 const FileItem = ({ file, isCurrent, choose }) =>
-  html`<li><button type="button" class="file-item ${file.warning ? "flagged" : ""}" aria-current=${String(isCurrent)} title=${file.path} onClick=${() => choose(file)}>
+  html`<li><button type="button" class="file-item ${file.warning ? "is-flagged" : ""}" aria-current=${String(isCurrent)} title=${file.path} onClick=${() => choose(file)}>
     <span class="change-mark ${file.change}" role="img" aria-label=${t(`task.changes.${file.change}`)}>${{ added: "+", removed: "−", changed: "•" }[/** @type {"added"} */ (file.change)]}</span>
     <span class="file-name"><b class="ellipsis">${file.name}</b>${file.dir && html`<small class="ellipsis">${file.dir}</small>`}${file.warning && html`<em>${file.warning}</em>`}</span>
     <span class="file-counts num">${file.added > 0 && html`<span class="plus">+${file.added}</span>`}${file.removed > 0 && html`<span class="minus">−${file.removed}</span>`}</span></button></li>`;

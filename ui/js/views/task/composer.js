@@ -106,7 +106,7 @@ export function Composer({ session, onSent, abort }) {
 
 /** @param {{agent: any, isReady: boolean, isSending: boolean, hasText: boolean, send: (isFollowUp: boolean) => void, stop: () => void}} props */
 function SendButtons({ agent, isReady, isSending, hasText, send, stop }) {
-  const isBusy = !!agent?.is_busy;
+  const isBusy = isReady && agent.is_busy;
   return html`
     ${isBusy && html`<${Button} size="small" kind="quiet" icon="stop" onClick=${stop} title=${t("task.composer.stop_meaning")}>${t("task.composer.stop")} <${Keys} keys="Escape" /></${Button}>`}
     ${isBusy && html`<${Button} size="small" kind="quiet" disabled=${!isReady || !hasText} onClick=${() => send(true)} title=${t("task.composer.follow_up_meaning")}>${t("task.composer.follow_up")} <${Keys} keys="alt+Enter" /></${Button}>`}

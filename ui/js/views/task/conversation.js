@@ -59,6 +59,7 @@ export function Conversation({ session, row }) {
   const isLoading = session.phase.value === "opening";
   return html`
     <div class="log-place"><div class="log-holder" ref=${place}></div>
+      ${!isLoading && !session.hasEntries.value && html`<${Unsaid} session=${session} />`}
       ${isLoading && html`<div class="log-loading"><${Skeleton} lines=${5} /></div>`}
       ${(isAway || unseen > 0) && html`<button type="button" class="to-end" onClick=${() => transcript.stick()}><${Icon} name="down" size=${13} />${unseen ? t("task.log.new", { n: unseen }) : t("task.log.to_end")}</button>`}
     </div>
@@ -79,6 +80,12 @@ async function abortRun(session) {
 }
 
 // before pi is there
+
+/** The prompt, as long as pi has not heard it. @param {{session: TaskSession}} props */
+function Unsaid({ session }) {
+  const prompt = session.detail.value?.prompt;
+  return prompt ? html`<div class="unsaid"><div class="entry kind-user"><div class="bubble"><div class="user-text">${prompt}</div></div></div></div>` : null;
+}
 
 const STAGES = ["preflight", "overlay-prep", "qemu-launch", "handshake"];
 

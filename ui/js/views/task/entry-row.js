@@ -29,7 +29,7 @@ export class EntryRow {
     this.height = 0;
     const Body = BODIES[entry.kind] ?? NoticeBody;
     this.body = new Body(entry, owner);
-    this.element = el("article", { class: `entry ${entry.kind}`, "data-key": entry.key, "aria-label": labelOf(entry) }, this.body.element);
+    this.element = el("article", { class: `entry kind-${entry.kind}`, "data-key": entry.key, "aria-label": labelOf(entry) }, this.body.element);
     this.element.addEventListener("click", (event) => this._follow(event));
     this.element.addEventListener("keydown", (event) => event.key === "Enter" && this._follow(event));
     this.update();

@@ -26,12 +26,12 @@ export function TaskHeader({ session, row }) {
   const guestTitle = session.agent.value?.title;
   return html`<header class="task-head">
     <div class="task-top">
-      <${EditableText} tag="h1" class="task-title" value=${row.title} label=${t("action.rename")} onSave=${(/** @type {string} */ title) => rename(row, title)} />
+      <${EditableText} tag="h1" class="head-title" value=${row.title} label=${t("action.rename")} onSave=${(/** @type {string} */ title) => rename(row, title)} />
       ${guestTitle && html`<span class="guest-tag" title=${t("task.guest.title")}><${Icon} name="box" size=${11} /><span class="ellipsis">${guestTitle}</span></span>`}
-      <span class="task-state"><${StatePill} row=${row} /><${Elapsed} since=${row.state_since_ms} until=${row.is_over ? row.ended_ms : null} /></span>
+      <span class="task-state"><${StatePill} row=${row} />${row.is_over ? html`<${Elapsed} since=${row.created_ms} until=${row.ended_ms ?? row.changed_ms} />` : html`<${Elapsed} since=${row.state_since_ms} />`}</span>
       <${Actions} row=${row} />
     </div>
-    <div class="task-facts">
+    <div class="head-facts">
       ${row.is_emulated && html`<${EmulatedBadge} />`}
       ${!row.is_emulated && row.accelerator && html`<span class="chip" title=${t("task.fact.accelerator")}><${Icon} name="bolt" size=${12} />${row.accelerator.toUpperCase()}</span>`}
       <${JailChip} detail=${session.detail.value} />
@@ -48,7 +48,7 @@ function Actions({ row }) {
   const actions = taskActions(row);
   const main = actions.filter((one) => one.isMain || one.id === "cancel");
   const rest = actions.filter((one) => !main.includes(one));
-  return html`<span class="task-actions">
+  return html`<span class="head-actions">
     ${main.map((one) => html`<${Button} key=${one.id} size="small" icon=${one.icon} kind=${one.isMain ? "primary" : "plain"} onClick=${one.run}>${one.label}</${Button}>`)}
     ${rest.length > 0 && html`<${MenuButton} label=${t("action.more")} items=${rest} />`}</span>`;
 }

@@ -37,6 +37,11 @@ export class TaskSession {
     /** The question of a dialog → what the person has written so far. @type {Map<string, any>} */
     this.answers = new Map();
     this.log = new EntryLog();
+    /** Something was said: the transcript is not empty. */
+    this.hasEntries = signal(false);
+    this.log.onChange(() => {
+      this.hasEntries.value = this.log.entries.length > 0;
+    });
     /** "opening", "open" or "failed". */
     this.phase = signal("opening");
     this.error = signal(/** @type {any} */ (null));

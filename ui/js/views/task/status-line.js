@@ -20,10 +20,11 @@ const RING_RADIUS = 6;
 /** @param {{session: import("./session.js").TaskSession, abort: () => void}} props */
 export function StatusLine({ session, abort }) {
   const agent = session.agent.value;
-  if (!agent) return null;
+  const row = session.row.value;
+  if (!agent || (row.state !== "running" && !row.is_over)) return null;
   const tokens = agent.stats?.tokens;
   return html`<div class="agent-line">
-    <span class="agent-state ${agent.is_busy ? "busy" : ""}">${agent.is_busy ? html`<i class="spinner"></i>` : html`<${Icon} name="check" size=${12} />`}<span>${agent.label}</span></span>
+    ${!row.is_over && html`<span class="agent-state ${agent.is_busy ? "busy" : ""}">${agent.is_busy ? html`<i class="spinner"></i>` : html`<${Icon} name="check" size=${12} />`}<span>${agent.label}</span></span>`}
     ${agent.retry && html`<${Retry} retry=${agent.retry} abort=${abort} />`}
     ${agent.is_compacting && html`<span class="agent-part warn" role="status">${t("task.line.compacting")}</span>`}
     ${agent.statuses.map((/** @type {any} */ one) => html`<span class="agent-part guest-status" key=${one.key} title=${t("task.guest.status", { name: one.key })}><${Icon} name="box" size=${11} /><span class="ellipsis">${one.text}</span></span>`)}
@@ -33,7 +34,7 @@ export function StatusLine({ session, abort }) {
       <span>↑ ${count(tokens.input)}</span><span>↓ ${count(tokens.output)}</span>${tokens.cache_read > 0 && html`<span>⟲ ${count(tokens.cache_read)}</span>`}</span>`}
     ${agent.stats && html`<span class="agent-part num" title=${t("task.line.cost")}>${money(agent.stats.cost_usd)}</span>`}
     <${ContextRing} context=${agent.stats?.context} />
-    <${Compact} session=${session} agent=${agent} />
+    ${!row.is_over && html`<${Compact} session=${session} agent=${agent} />`}
   </div>`;
 }
 
@@ -62,5 +63,5 @@ function Compact({ session, agent }) {
   const isWorth = (agent.stats?.context?.percent ?? 0) >= NEARLY_FULL;
   const compact = () => orToast(call("agent.compact", { task_id: session.taskId, instructions: "" }));
   return html`<${Button} size="small" kind=${isWorth ? "plain" : "quiet"} onClick=${compact} title=${t("task.line.compact_meaning")}
-    disabled=${agent.is_compacting || !session.row.value?.is_live || agent.state === "starting" || agent.state === "exited"}>${t("task.line.compact")}</${Button}>`;
+    disabled=${agent.is_compacting || agent.state === "starting" || agent.state === "exited"}>${t("task.line.compact")}</${Button}>`;
 }

@@ -37,7 +37,7 @@ export function TaskView({ taskId, tab }) {
   return html`<div class="task-view">
     <${TaskHeader} session=${session} row=${row} />
     <${Tabs} taskId=${taskId} current=${known.id} row=${row} />
-    <div class="task-panel ${known.id}" role="tabpanel" id="task-panel" aria-labelledby="tab-${known.id}">
+    <div class="task-panel" role="tabpanel" id="task-panel" aria-labelledby="tab-${known.id}">
       <${known.View} key=${known.id} session=${session} row=${row} />
     </div>
   </div>`;
