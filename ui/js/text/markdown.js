@@ -12,6 +12,7 @@ import { t } from "../strings.js";
 import { BlockStream, isOpenFence } from "./markdown-blocks.js";
 import { codeBlock } from "./code.js";
 import { el } from "./dom.js";
+import { visible } from "./marks.js";
 
 const MAX_DEPTH = 24;
 const MAX_ADDRESS_CHARS = 2048;
@@ -107,7 +108,7 @@ const BLOCKS = {
   // inside the page's own outline an agent's heading begins at the third level
   heading: (token, depth) => el(/** @type {"h3"} */ (`h${Math.min(6, token.depth + 2)}`), { "data-level": token.depth }, ...inline(token.tokens, depth)),
   paragraph: (token, depth) => el("p", null, ...inline(token.tokens, depth)),
-  text: (token, depth) => el("p", null, ...(token.tokens ? inline(token.tokens, depth) : [decode(token.text)])),
+  text: (token, depth) => el("p", null, ...(token.tokens ? inline(token.tokens, depth) : [decode(token.raw)])),
   html: (token) => el("p", "as-text", token.raw.trimEnd()),
   hr: () => el("hr"),
   blockquote: (token, depth) => el("blockquote", null, ...blocks(token.tokens, depth + 1)),
@@ -159,7 +160,8 @@ const asText = (token) => token.raw;
 
 /** @type {Record<string, (token: Token, depth: number) => Node|string>} */
 const INLINE = {
-  text: (token, depth) => (token.tokens ? fragment(inline(token.tokens, depth)) : decode(token.text)),
+  // raw: marked's own text has numeric references decoded already, hidden characters too
+  text: (token, depth) => (token.tokens ? fragment(inline(token.tokens, depth)) : decode(token.raw)),
   escape: (token) => token.text,
   html: (token) => token.raw,
   strong: (token, depth) => el("strong", null, ...inline(token.tokens, depth)),
@@ -169,7 +171,7 @@ const INLINE = {
   br: () => el("br"),
   checkbox: () => "",
   link: (token, depth) => anchor(token.href, inline(token.tokens, depth)),
-  image: (token) => el("span", { class: "image-name", title: token.href.slice(0, MAX_ADDRESS_CHARS) }, t("task.image_named", { name: token.text || t("task.image") })),
+  image: (token) => el("span", { class: "image-name", title: shown(token.href) }, t("task.image_named", { name: visible(token.text) || t("task.image") })),
 };
 
 /** @param {(Node|string)[]} parts */
@@ -185,10 +187,13 @@ function fragment(parts) {
  */
 function anchor(address, content) {
   if (!/^https?:\/\//i.test(address) || address.length > MAX_ADDRESS_CHARS) {
-    return el("span", { class: "dead-link", title: address.slice(0, MAX_ADDRESS_CHARS) }, ...content);
+    return el("span", { class: "dead-link", title: shown(address) }, ...content);
   }
-  return el("a", { role: "link", tabindex: "0", "data-address": address, title: address }, ...content);
+  return el("a", { role: "link", tabindex: "0", "data-address": address, title: shown(address) }, ...content);
 }
+
+/** An address as it can be read. @param {string} address */
+const shown = (address) => visible(address.slice(0, MAX_ADDRESS_CHARS));
 
 /** @type {Record<string, string>} */
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", hellip: "…", mdash: "—", ndash: "–", copy: "©" };

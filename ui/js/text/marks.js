@@ -49,7 +49,7 @@ export function findHidden(text, limit = 500) {
   const marks = [];
   for (const match of text.matchAll(HIDDEN)) {
     if (isHarmless(text, match.index, match[0])) continue;
-    const code = /** @type {number} */ (match[0].codePointAt(0)).toString(16).toUpperCase().padStart(4, "0");
+    const code = codeOf(match[0]);
     marks.push({ index: match.index, length: match[0].length, code: `U+${code}`, name: nameOf(code) });
     if (marks.length >= limit) break;
   }
@@ -71,6 +71,15 @@ function isHarmless(text, index, found) {
   const after = String.fromCodePoint(text.codePointAt(index + 1) ?? 32);
   return JOINED.test(before) && JOINED.test(after) && /[^\u0000-\u024f]/u.test(before);
 }
+
+/**
+ * `text` with its hidden characters written out, as the host does it for a guest's texts.
+ * @param {string} text
+ */
+export const visible = (text) => text.replace(HIDDEN, (found) => `<U+${codeOf(found)}>`);
+
+/** @param {string} found */
+const codeOf = (found) => /** @type {number} */ (found.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0");
 
 /**
  * `text` without its hidden characters.

@@ -6,7 +6,7 @@
  */
 import "../../strings-task.js";
 import { html, useEffect, useMemo } from "/vendor/preact.js";
-import { Button, EmptyState, Skeleton } from "../../components/controls.js";
+import { Button, EmptyState, Notice, Skeleton } from "../../components/controls.js";
 import { useShortcuts } from "../../keys.js";
 import { go, href } from "../../router.js";
 import { t } from "../../strings.js";
@@ -37,6 +37,7 @@ export function TaskView({ taskId, tab }) {
   return html`<div class="task-view">
     <${TaskHeader} session=${session} row=${row} />
     <${Tabs} taskId=${taskId} current=${known.id} row=${row} />
+    ${session.phase.value === "failed" && html`<${Broken} session=${session} />`}
     <div class="task-panel" role="tabpanel" id="task-panel" aria-labelledby="tab-${known.id}">
       <${known.View} key=${known.id} session=${session} row=${row} />
     </div>
@@ -64,6 +65,13 @@ function Tabs({ taskId, current, row }) {
 function ChangeCounts({ row }) {
   return html`${row.changed_files > 0 && html`<span class="tab-count" aria-label=${t("task.tab.changed", { n: row.changed_files })}>${row.changed_files}</span>`}
     ${row.flagged_files > 0 && html`<span class="tab-count flagged" aria-label=${t("task.tab.flagged", { n: row.flagged_files })}>⚑ ${row.flagged_files}</span>`}`;
+}
+
+/** The row is known, what belongs to it could not be read. @param {{session: import("./session.js").TaskSession}} props */
+function Broken({ session }) {
+  const error = session.error.value;
+  const again = html`<${Button} size="small" onClick=${() => session.open()}>${t("task.gone.again")}</${Button}>`;
+  return html`<div class="task-broken"><${Notice} level="error" role="alert" title=${t("task.gone")} actions=${again}>${error?.message} ${error?.hint}</${Notice}></div>`;
 }
 
 /** @param {{session: import("./session.js").TaskSession}} props */
