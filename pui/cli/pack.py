@@ -20,10 +20,12 @@ from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
 from pui.cli.pack_channel import add_channel_commands, install_bundle, is_bundle
-from pui.cli.pack_life import add_life_commands, after_install, disk_use, open_life, state_label, unhealthy
+from pui.cli.pack_life import add_life_commands, after_install, disk_use, state_label
 from pui.cli.pack_provenance import add_provenance_commands, verify_rebuild
+from pui.cli.pack_watch import add_watch_commands
+from pui.cli.pack_work import open_life, open_operations, shown_steps
 from pui.domain.errors import CallerError, PuiError
-from pui.domain.pack_life import PackView
+from pui.domain.pack_life import PackView, unhealthy
 from pui.domain.sbom import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -100,8 +102,9 @@ def add_parser(commands: Commands) -> None:
     remove.add_argument("--force", action="store_true", help="also if it is the active pack")
     for part in (verify, listing, remove):
         part.add_argument("--json", action="store_true", help="print one JSON object")
-    add_channel_commands(parts, _command, _Installation())
+    add_channel_commands(parts, _command, _report)
     add_life_commands(parts, _command)
+    add_watch_commands(parts, _command)
 
 
 def _add_build(parts: Commands) -> None:
@@ -213,24 +216,12 @@ def _show_step(progress: ByteProgress, step: Progress) -> None:
 
 def _install(arguments: argparse.Namespace) -> int:
     if is_bundle(arguments.source):
-        return _report(arguments, install_bundle(arguments, _Installation()))
+        return _report(arguments, install_bundle(arguments))
     paths, source = app_paths(), _source(arguments.source, trust_environment=arguments.trust_environment)
     trust = load_trust(paths.trust_dir)
     return _report(
         arguments, _install_from(paths, source, trust, quiet=arguments.json, allow_older=arguments.allow_older)
     )
-
-
-class _Installation:
-    """What cli/pack_channel.py needs of this module."""
-
-    def install(
-        self, paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
-    ) -> InstallResult:
-        return _install_from(paths, source, trust, quiet=quiet, allow_older=allow_older)
-
-    def report(self, arguments: argparse.Namespace, result: InstallResult) -> int:
-        return _report(arguments, result)
 
 
 def _report(arguments: argparse.Namespace, result: InstallResult) -> int:
@@ -253,9 +244,8 @@ def _source(text: str, *, trust_environment: bool) -> PackSource:
 def _install_from(
     paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
 ) -> InstallResult:
-    installer = open_life(paths)
-    with ByteProgress("installing", quiet=quiet) as progress:
-        return installer.install(source, trust, progress=progress.update, allow_older=allow_older)
+    with shown_steps("installing", quiet=quiet) as steps:
+        return open_operations(paths, quiet=quiet).install(source, trust, steps, allow_older=allow_older)
 
 
 def _say_installed(result: InstallResult, pack: PackView) -> None:

@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pui.adapters.packs.install import InstallResult
-from pui.adapters.packs.keys import TrustFolder, load_trust
-from pui.adapters.packs.source import PackSource
+from pui.adapters.packs.keys import load_trust
+from pui.adapters.packs.operations import BUNDLE_SUFFIX, PackOperations
 from pui.adapters.packs.this_app import this_app
-from pui.adapters.paths import AppPaths, app_paths
+from pui.adapters.paths import ENV_CHANNEL, app_paths
 from pui.cli.output import ByteProgress, note, print_json, say
-from pui.domain.channel import MAX_ROOT_BYTES, Pace
-from pui.domain.errors import CallerError, PuiError
-from pui.resources import packaged_root
+from pui.cli.pack_work import open_operations, shown_steps
+from pui.domain.channel import MAX_ROOT_BYTES
+from pui.domain.errors import CallerError
 
 if TYPE_CHECKING:
     from pui.adapters.channel.signing_keys import SigningKeys
-    from pui.adapters.channel.updater import ChannelUpdater, Offer
+    from pui.adapters.channel.updater import Offer
 
-ENV_CHANNEL = "PUI_CHANNEL"
-BUNDLE_SUFFIX = ".pui-bundle"
 _MAX_PASSPHRASE_BYTES = 4096
-_RATE_LINE_S = 5.0
 
 _KEYS = """\
 Makes the signing keys of a channel: three root keys (any two of them sign a root), targets (the release key, which also
@@ -83,23 +77,15 @@ Handler = Callable[[argparse.Namespace], int]
 Command = Callable[[Any, str, str, str, Handler], argparse.ArgumentParser]
 
 
-class Installation(Protocol):
-    """How cli/pack.py installs and what it says afterwards; the same for files, bundles and updates."""
-
-    def install(
-        self, paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
-    ) -> InstallResult:
-        """Raises PuiError."""
-
-    def report(self, arguments: argparse.Namespace, result: InstallResult) -> int:
-        """The trial of the new pack, words or JSON, an exit code. Raises PuiError."""
+Report = Callable[[argparse.Namespace, InstallResult], int]
+"""What cli/pack.py says after an installation: the trial of the new pack, words or JSON, an exit code."""
 
 
-def add_channel_commands(parts: Any, command: Command, installation: Installation) -> None:
+def add_channel_commands(parts: Any, command: Command, report: Report) -> None:
     """`command` makes one sub-command (name, summary, epilog, handler), as cli/pack.py does."""
 
     def run_update(arguments: argparse.Namespace) -> int:
-        return _update(arguments, installation)
+        return _update(arguments, report)
 
     update = command(parts, "update", "install the newest pack of a channel", _UPDATE, run_update)
     update.add_argument(
@@ -143,26 +129,19 @@ def is_bundle(text: str) -> bool:
     return text.endswith(BUNDLE_SUFFIX)
 
 
-def install_bundle(arguments: argparse.Namespace, installation: Installation) -> InstallResult:
+def install_bundle(arguments: argparse.Namespace) -> InstallResult:
     """`pui pack install FILE.pui-bundle`. Raises PuiError."""
     from pui.adapters.channel.bundle import BundleSource, bundle_trust
 
-    paths, source = app_paths(), BundleSource(Path(arguments.source))
-    _ensure_root(paths)
-    trust = bundle_trust(paths, source)
-    built = trust.verify(source.read_envelope()).manifest.created
+    paths, file = app_paths(), Path(arguments.source)
+    operations = open_operations(paths, quiet=arguments.json)
+    operations.ensure_root()
+    source = BundleSource(file)
+    built = bundle_trust(paths, source).verify(source.read_envelope()).manifest.created
     if not arguments.json:
         note(f"the bundle's pack was built on {built[:10]}; nobody can tell offline whether there is a newer one")
-    return installation.install(paths, source, trust, quiet=arguments.json, allow_older=arguments.allow_older)
-
-
-def _ensure_root(paths: AppPaths) -> None:
-    """A root that came with the app is trusted, unless the person has chosen one."""
-    from pui.adapters.channel.trust_root import fingerprint, install_root
-
-    shipped = packaged_root()
-    if shipped is not None and not paths.trust_root.exists():
-        install_root(paths, shipped, fingerprint(shipped))
+    with shown_steps("installing", quiet=arguments.json) as steps:
+        return operations.install_bundle(file, steps, allow_older=arguments.allow_older)
 
 
 def _keys(arguments: argparse.Namespace) -> int:
@@ -223,24 +202,25 @@ def _trust_root(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def channel_updater(arguments: argparse.Namespace) -> ChannelUpdater:
-    """The channel that --channel or the environment names. Raises CallerError caller.bad_request, HostError."""
-    from pui.adapters.channel.updater import ChannelUpdater
-    from pui.adapters.packs.web import Web
+def channel_operations(arguments: argparse.Namespace) -> PackOperations:
+    """The acts on packs, with the channel of --channel, the environment or the setting."""
+    return open_operations(
+        app_paths(),
+        channel=arguments.channel,
+        trust_environment=arguments.trust_environment,
+        quiet=arguments.json,
+    )
 
-    address = arguments.channel or os.environ.get(ENV_CHANNEL)
-    if not address:
-        raise CallerError("caller.bad_request", "no channel is named", hint=f"Give --channel URL or set {ENV_CHANNEL}.")
-    paths = app_paths()
-    _ensure_root(paths)
-    web = Web(trust_environment=arguments.trust_environment)
-    tell = _quiet if arguments.json else note
-    return ChannelUpdater(paths, this_app(), address, web=web, tell=tell)
+
+def teller(arguments: argparse.Namespace) -> Callable[[str], None]:
+    """Who is told by the way."""
+    return _quiet if arguments.json else note
 
 
 def add_channel_options(parser: argparse.ArgumentParser) -> None:
-    """What channel_updater() reads."""
-    parser.add_argument("--channel", metavar="URL", help=f"address of the channel (default: {ENV_CHANNEL})")
+    """What channel_operations() reads."""
+    default = f"{ENV_CHANNEL}, else the setting channel"
+    parser.add_argument("--channel", metavar="URL", help=f"address of the channel (default: {default})")
     parser.add_argument(
         "--trust-environment", action="store_true", help="use the proxy and certificate variables of the environment"
     )
@@ -250,8 +230,9 @@ def _quiet(sentence: str) -> None:
     """--json prints one object and nothing beside it."""
 
 
-def _update(arguments: argparse.Namespace, installation: Installation) -> int:
-    paths, updater = app_paths(), channel_updater(arguments)
+def _update(arguments: argparse.Namespace, report: Report) -> int:
+    operations = channel_operations(arguments)
+    updater = operations.updater(teller(arguments))
     offer = updater.check()
     for name in offer.cleaned:
         note(f"removed what an interrupted check had left: {name}")
@@ -259,44 +240,13 @@ def _update(arguments: argparse.Namespace, installation: Installation) -> int:
         return _say_offer(offer, as_json=arguments.json)
     if not arguments.json:
         note(f"version {offer.verified.manifest.pack_version}: {_download_words(offer)}")
-    result = _fetch_and_install(paths, updater, offer, installation, quiet=arguments.json)
-    return installation.report(arguments, result)
-
-
-def _fetch_and_install(
-    paths: AppPaths, updater: ChannelUpdater, offer: Offer, installation: Installation, *, quiet: bool
-) -> InstallResult:
-    with ByteProgress("downloading", quiet=quiet) as progress:
+    with shown_steps("downloading", quiet=arguments.json) as steps:
         try:
-            source = updater.download(offer, progress=_with_pace(progress, quiet=quiet))
+            result = operations.install_offer(updater, offer, steps)
         except KeyboardInterrupt:
             note("stopped; what was downloaded is kept, the next `pui pack update` goes on with it")
             raise
-    try:
-        result = installation.install(paths, source, updater.release_trust(), quiet=quiet, allow_older=False)
-    except PuiError as error:
-        if error.code.startswith("pack.") and error.code != "pack.in_use":
-            updater.forget_download(offer)
-        raise
-    updater.forget_download(offer)
-    return result
-
-
-def _with_pace(progress: ByteProgress, *, quiet: bool) -> Callable[[int, int], None]:
-    """On a terminal the bar shows rate and time left; a pipe gets a line now and then."""
-    pace, last_s = Pace(), time.monotonic()
-
-    def update(done_bytes: int, total_bytes: int) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        pace.add(now_s, done_bytes)
-        rate, left_s = pace.bytes_per_s, pace.left_s(total_bytes)
-        if rate and left_s is not None and now_s - last_s >= _RATE_LINE_S and not (quiet or sys.stderr.isatty()):
-            last_s = now_s
-            note(f"  {rate / 2**20:.1f} MiB/s, {left_s:.0f} s left")
-        progress.update(done_bytes, total_bytes)
-
-    return update
+    return report(arguments, result)
 
 
 def _say_offer(offer: Offer, *, as_json: bool) -> int:

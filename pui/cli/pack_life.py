@@ -9,30 +9,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pui.adapters.clock import SystemClock
 from pui.adapters.packs.fetch import UrlSource
 from pui.adapters.packs.keys import load_trust
 from pui.adapters.packs.life import PackLife
+from pui.adapters.packs.operations import as_progress
 from pui.adapters.packs.repair import RepairResult
 from pui.adapters.packs.slots import read_slot
 from pui.adapters.packs.source import FileSource, PackSource
 from pui.adapters.packs.store import check_pack_id
-from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths, app_paths
-from pui.cli.output import ByteProgress, note, print_json, say
-from pui.cli.pack_channel import add_channel_options, channel_updater
+from pui.cli.output import note, print_json, say
+from pui.cli.pack_channel import add_channel_options, channel_operations, teller
+from pui.cli.pack_work import ShownSteps, open_life, open_operations, shown_steps
 from pui.compose import App, composed_app
 from pui.domain.errors import CallerError, SetupError
-from pui.domain.journal import Record, TaskView
-from pui.domain.pack_life import PackView
+from pui.domain.journal import TaskView
+from pui.domain.pack_life import PackView, unhealthy
 from pui.ports import InstalledPack
 from pui.resources import load_chart
-from pui.supervisor.pack_health import OnePack, health_boot
-from pui.supervisor.supervisor import Supervisor
+from pui.supervisor.pack_trial import PackTrier, boot_words
 
 _TRY = """\
 Boots a machine from a pack up to pi's first answer: without folders, without a prompt. A pack on trial that answers is
@@ -77,11 +75,6 @@ example:
 Commands = Any  # argparse._SubParsersAction, which has no public name
 
 
-def open_life(paths: AppPaths) -> PackLife:
-    """The packs of these folders, with their chart and the real clock."""
-    return PackLife(paths, this_app(), load_chart("pack"), SystemClock())
-
-
 def add_life_commands(parts: Commands, command: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds the sub-commands; `command` makes one parser with its handler."""
     trying = command(parts, "try", "boot a machine from a pack and judge it", _TRY, _try)
@@ -116,47 +109,16 @@ def boot_and_judge(pack_id: str, *, quiet: bool) -> None:
     with composed_app() as app:
         pack = app.packs.store.check(pack_id, full=False)
         view = asyncio.run(_boot(app, pack, quiet=quiet))
-    if not quiet:
-        _tell_boot(view)
+    for sentence in () if quiet else boot_words(view):
+        note(sentence)
 
 
 async def _boot(app: App, pack: InstalledPack, *, quiet: bool) -> TaskView:
     for report in app.supervisor.recover():
         if not quiet:
             note(f"{report.task_id}: was in {report.was_in}; " + ("; ".join(report.did) or "nothing was left"))
-    chart = load_chart("task")
-    supervisor = Supervisor(replace(app.services, packs=OnePack(pack)), chart, load_chart("agent"))
-
-    def show(record: Record) -> None:
-        state = chart.states.get(str(record.fields.get("to")))
-        if not quiet and record.type == "transition" and state is not None and "busy" in state.tags:
-            note(f"health boot: {state.label}")
-
-    try:
-        task_id, view = await health_boot(supervisor, pack.pack_id, show)
-    except asyncio.CancelledError:  # Ctrl-C: the machine ends before we do
-        await supervisor.shutdown()
-        raise
-    if view.outcome is not None and view.outcome.result != "failed":
-        app.files.remove_task(task_id)  # one that failed keeps its logs
-    return view
-
-
-def _tell_boot(view: TaskView) -> None:
-    findings = view.facts.get("findings")
-    for finding in findings if isinstance(findings, list) else []:
-        if isinstance(finding, dict) and finding.get("severity") == "blocker":
-            note(f"no health boot is possible: {finding.get('code')}: {finding.get('message')}")
-            note(f"  → {finding.get('hint')}")
-    if view.outcome is not None and view.outcome.result == "failed":
-        note(f"the health boot failed: {view.outcome.code}: {view.outcome.message}")
-    if view.facts.get("pack_trial"):
-        note(str(view.facts["pack_trial"]))
-
-
-def unhealthy(pack: PackView) -> SetupError:
-    """The error of a pack whose trial failed."""
-    return SetupError("pack.unhealthy", f"pack {pack.pack_id} failed its trial: {pack.reason_code}: {pack.reason}")
+    trier = PackTrier(app.services, load_chart("task"), load_chart("agent"))
+    return await trier.boot(pack, lambda label: None if quiet else note(f"health boot: {label}"))
 
 
 def _try(arguments: argparse.Namespace) -> int:
@@ -164,12 +126,7 @@ def _try(arguments: argparse.Namespace) -> int:
     life = open_life(paths)
     for sentence in life.recover():
         note(sentence)
-    pack_id = arguments.pack_id or read_slot(paths.active_pack)
-    if pack_id is None:
-        failed = life.view().latest_failed()
-        if failed is None:
-            raise SetupError("pack.missing", "no runtime pack is installed")
-        pack_id = failed.pack_id
+    pack_id = arguments.pack_id or open_operations(paths, quiet=True).id_to_try()
     boot_and_judge(pack_id, quiet=arguments.json)
     pack = life.view().of(pack_id)
     if pack.state == "failed":
@@ -181,12 +138,12 @@ def _try(arguments: argparse.Namespace) -> int:
 def _repair(arguments: argparse.Namespace) -> int:
     paths = app_paths()
     life = open_life(paths)
-    with ByteProgress("repairing", quiet=arguments.json) as progress:
+    with shown_steps("repairing", quiet=arguments.json) as steps:
         if arguments.source is None:
-            result = _repair_from_channel(life, arguments, progress)
+            result = _repair_from_channel(arguments, steps)
         else:
             source = _given_source(arguments)
-            result = life.repair(source, load_trust(paths.trust_dir), progress=progress.update)
+            result = life.repair(source, load_trust(paths.trust_dir), progress=as_progress(steps, "repairing"))
     value: dict[str, object] = {
         "pack_id": result.pack_id,
         "mended": list(result.mended),
@@ -207,16 +164,12 @@ def _given_source(arguments: argparse.Namespace) -> PackSource:
     return FileSource(Path(text))
 
 
-def _repair_from_channel(life: PackLife, arguments: argparse.Namespace, progress: ByteProgress) -> RepairResult:
+def _repair_from_channel(arguments: argparse.Namespace, steps: ShownSteps) -> RepairResult:
     pack_id = arguments.pack or read_slot(app_paths().active_pack)
     if pack_id is None:
         raise SetupError("pack.missing", "no runtime pack is installed")
     check_pack_id(pack_id)
-    updater = channel_updater(arguments)
-    source = updater.installed_pack(pack_id)
-    result = life.repair(source, updater.release_trust(), progress=progress.update)
-    updater.forget_pack(pack_id)
-    return result
+    return channel_operations(arguments).repair_from_channel(pack_id, steps, teller(arguments))
 
 
 def _roll_back(arguments: argparse.Namespace) -> int:

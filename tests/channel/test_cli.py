@@ -5,7 +5,6 @@ In: arguments. Out: exit codes, results on stdout, errors on stderr. Never: a tr
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -15,12 +14,8 @@ from pathlib import Path
 import pytest
 
 from pui.adapters.channel.trust_root import fingerprint
-from pui.adapters.packs.install import InstallResult, PackInstaller
-from pui.adapters.packs.keys import TrustFolder, add_trusted_key
-from pui.adapters.packs.source import PackSource
-from pui.adapters.packs.this_app import this_app
-from pui.adapters.paths import AppPaths
-from pui.cli.pack_channel import install_bundle
+from pui.adapters.packs.keys import add_trusted_key
+from pui.cli import app
 from pui.resources import packaged_root
 from tests.cli.test_pack import run
 from tests.support.channel_rig import StaticFolder
@@ -73,18 +68,6 @@ def test_from_keys_to_an_update(www: Path, tmp_path: Path, capsys: pytest.Captur
         assert json.loads(capsys.readouterr().out)["installed"].startswith("linux-x86_64-2-")
 
 
-class Plain:
-    """An installation without the trial after it, which needs a machine."""
-
-    def install(
-        self, paths: AppPaths, source: PackSource, trust: TrustFolder, *, quiet: bool, allow_older: bool
-    ) -> InstallResult:
-        return PackInstaller(paths, this_app()).install(source, trust, allow_older=allow_older)
-
-    def report(self, arguments: argparse.Namespace, result: InstallResult) -> int:
-        raise AssertionError("a bundle is reported by cli/pack.py")
-
-
 def test_a_bundle_by_hand(www: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys, out = str(tmp_path / "keys"), str(tmp_path / "linux.pui-bundle")
     assert run("keys", keys) == 0
@@ -93,9 +76,10 @@ def test_a_bundle_by_hand(www: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     root = www / "metadata/1.root.json"
     assert run("trust-root", str(root), "--fingerprint", fingerprint(root.read_bytes())) == 0
     capsys.readouterr()
-    given = argparse.Namespace(source=out, json=False, allow_older=False)
-    assert install_bundle(given, Plain()).pack.signed_by.startswith("release key")
-    assert "built on 2026-01-02" in capsys.readouterr().err
+    assert run("install", out, "--no-health-boot") == 0
+    shown = capsys.readouterr()
+    assert "signed by release key" in shown.out
+    assert "built on 2026-01-02" in shown.err
     assert run("bundle", str(tmp_path / "x.zip"), "--from", str(www)) == 1
     assert run("bundle", out, "--from", str(www), "--platform", "macos-arm64") == 1
     assert run("bundle", out, "--from", str(tmp_path)) == 1
@@ -145,3 +129,38 @@ def test_a_root_that_comes_with_the_app(tmp_path: Path) -> None:
 def test_nobody_pays_for_tuf_who_does_not_update() -> None:
     code = "import sys, pui.cli.app; sys.exit(bool({'tuf', 'securesystemslib', 'urllib3'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_round_of_the_watch_by_hand(
+    www: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small pack cannot boot, so its trial fails: the round says so and the pack before it stays."""
+    monkeypatch.setenv("PUI_CHANNEL", "")
+    keys = str(tmp_path / "keys")
+    assert run("keys", keys) == 0
+    assert run("publish", str(www), "--keys", keys, "--pack", built(tmp_path, 1)) == 0
+    root = www / "metadata/1.root.json"
+    assert run("trust-root", str(root), "--fingerprint", fingerprint(root.read_bytes())) == 0
+    with pack_server(StaticFolder(lambda: www, {})) as (address, _):
+        assert run("update", "--channel", address, "--no-health-boot") == 0
+        assert run("publish", str(www), "--keys", keys, "--pack", built(tmp_path, 2)) == 0
+        assert app.run(["settings", "set", "channel", address]) == 0
+        assert app.run(["settings", "set", "update_download", "off"]) == 0
+        capsys.readouterr()
+        assert run("watch", "--once", "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["update"]["version"] == 2
+        assert told["active"]["version"] == 1
+        assert run("skip", "9") == 1
+        assert run("skip", "some") == 1
+        assert run("skip", "2") == 0
+        assert app.run(["settings", "set", "update_download", "on"]) == 0
+        capsys.readouterr()
+        assert run("watch", "--once") == 0
+        assert "the one you skip" in capsys.readouterr().out
+        assert run("skip", "none") == 0
+        assert run("watch", "--once", "--json") in (0, 1)
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert told["update"] is None
+    assert run("watch", "--once", "--channel", "http://127.0.0.1:1/") == 1
+    assert "goes on working" in capsys.readouterr().out

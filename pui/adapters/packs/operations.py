@@ -22,7 +22,7 @@ from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSourc
 from pui.adapters.packs.store import PackListing
 from pui.adapters.packs.web import Web
 from pui.adapters.paths import AppPaths, own_dir
-from pui.domain.errors import CallerError, DownloadError, HostError, PuiError, SetupError
+from pui.domain.errors import CallerError, HostError, PuiError, SetupError
 from pui.domain.pack_job import Phase, Step
 from pui.domain.pack_life import PackView
 from pui.domain.packs_view import ListedPack, StoreFacts
@@ -98,7 +98,7 @@ class PackOperations:
     def update(self, report: StepReport) -> JobResult:
         """See ports.PackWork. Where no pack is active, the newest one is installed even if it was there before."""
         report(Step("checking"))
-        updater = self.updater()
+        updater = self.updater(lambda sentence: report(Step("downloading", note=sentence)))
         offer = updater.check()
         if not offer.is_newer and self.life.slots().active is not None:
             return JobResult("nothing newer is there")
@@ -124,7 +124,7 @@ class PackOperations:
         """See ports.PackWork: from a pack that was built here, else from the channel."""
         pack_id = self._active_id()
         report(Step("repairing", note=f"looking for what is broken of {pack_id}"))
-        done = self._repair_from_build(pack_id, report) or self._repair_from_channel(pack_id, report)
+        done = self._repair_from_build(pack_id, report) or self.repair_from_channel(pack_id, report)
         pack = self.life.store.check(pack_id, full=False)
         words = f"{len(done.mended)} file(s) written anew, {len(done.removed)} removed"
         return JobResult(words, pack if self.judged(pack_id).state == "trial" else None)
@@ -160,8 +160,8 @@ class PackOperations:
 
     # what the command line adds its own words to
 
-    def updater(self) -> ChannelUpdater:
-        """For the channel of the settings. Raises CallerError caller.bad_request when none is named."""
+    def updater(self, tell: Callable[[str], None] = lambda sentence: None) -> ChannelUpdater:
+        """For the channel that is named; see ChannelUpdater for `tell`. Raises CallerError when none is."""
         from pui.adapters.channel.updater import ChannelUpdater  # with python-tuf: 80 ms that most starts do not need
 
         check_not_moved(self._paths)
@@ -170,14 +170,14 @@ class PackOperations:
             raise CallerError(
                 "caller.bad_request",
                 "no channel is named",
-                hint="`pui settings set channel URL`; for one command: --channel URL.",
+                hint="`pui settings set channel URL`; for one command: --channel URL or PUI_CHANNEL.",
             )
         self.ensure_root()
-        return ChannelUpdater(self._paths, self._app, address, web=self._around.web)
+        return ChannelUpdater(self._paths, self._app, address, web=self._around.web, tell=tell)
 
     def install_offer(self, updater: ChannelUpdater, offer: Offer, report: StepReport) -> InstallResult:
         """Downloads and installs; a part that is there goes on, and stays when it is stopped. Raises PuiError."""
-        source = updater.download(offer, progress=_as_progress(report, "downloading"))
+        source = updater.download(offer, progress=as_progress(report, "downloading"))
         try:
             result = self.install(source, updater.release_trust(), report)
         except PuiError as error:
@@ -194,7 +194,7 @@ class PackOperations:
         check_not_moved(self._paths)
         report(Step("installing"))
         self._keep_limit(source, trust)
-        result = self.life.install(source, trust, progress=_as_progress(report, "installing"), allow_older=allow_older)
+        result = self.life.install(source, trust, progress=as_progress(report, "installing"), allow_older=allow_older)
         self.life.recover()
         return result
 
@@ -264,35 +264,32 @@ class PackOperations:
             try:
                 if trust.verify(source.read_envelope()).pack_id != pack_id:
                     continue
-                return self.life.repair(source, trust, progress=_as_progress(report, "repairing"))
+                return self.life.repair(source, trust, progress=as_progress(report, "repairing"))
             except (SetupError, CallerError):  # another pack's, damaged, or without its archive: ask the channel
                 continue
         return None
 
-    def _repair_from_channel(self, pack_id: str, report: StepReport) -> RepairResult:
-        updater = self.updater()
+    def repair_from_channel(
+        self, pack_id: str, report: StepReport, tell: Callable[[str], None] = lambda sentence: None
+    ) -> RepairResult:
+        """Only what is broken is fetched. Raises SetupError index.mismatch when the channel no longer has the pack."""
+        updater = self.updater(tell)
         report(Step("checking"))
-        offer = updater.check()
-        if offer.verified.pack_id != pack_id:
-            raise DownloadError(
-                "fetch.http",
-                f"the channel offers {offer.verified.pack_id}, not the damaged {pack_id}",
-                hint="Install the channel's pack, or repair from a file: `pui pack repair FILE`.",
-            )
-        source = updater.download(offer, progress=_as_progress(report, "downloading"))
-        done = self.life.repair(source, updater.release_trust(), progress=_as_progress(report, "repairing"))
-        updater.forget_download(offer)
+        source = updater.installed_pack(pack_id)
+        done = self.life.repair(source, updater.release_trust(), progress=as_progress(report, "repairing"))
+        updater.forget_pack(pack_id)
         return done
 
 
 def known_offer(offer: Offer) -> KnownOffer:
     """What is remembered and shown of an offer."""
     manifest = offer.verified.manifest
-    size_bytes = offer.archive.size_bytes
-    return KnownOffer(manifest.pack_version, offer.verified.pack_id, manifest.total_size_bytes, size_bytes)
+    size_bytes, download_bytes = manifest.total_size_bytes, offer.download_bytes
+    return KnownOffer(manifest.pack_version, offer.verified.pack_id, size_bytes, download_bytes)
 
 
-def _as_progress(report: StepReport, phase: Phase) -> Progress:
+def as_progress(report: StepReport, phase: Phase) -> Progress:
+    """Progress of an installer as steps of one phase."""
     return lambda done_bytes, total_bytes: report(Step(phase, done_bytes, total_bytes))
 
 
