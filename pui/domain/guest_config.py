@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pui.domain.demo_extension import SOURCE as DEMO_EXTENSION
 from pui.domain.events import JsonValue
 from pui.domain.handshake import CtlCommand
 from pui.domain.launch_plan import CACHE_TAG
@@ -76,7 +77,10 @@ class GuestMount:
 
 @dataclass(frozen=True)
 class GuestSetup:
-    """All that one task's guest needs to know. `clock_ns` is Unix time, `token` is what the model gateway asks for."""
+    """All that one task's guest needs to know. `clock_ns` is Unix time, `token` is what the model gateway asks for.
+
+    `has_person`: somebody is there to answer questions.
+    """
 
     hostname: str
     clock_ns: int
@@ -86,6 +90,7 @@ class GuestSetup:
     model: ModelChoice
     token: SecretText
     project_is_trusted: bool = False
+    has_person: bool = False
     has_cache: bool = False
 
 
@@ -102,10 +107,15 @@ def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
     files = [
         *_file(f"{AGENT_DIR}/models.json", _json(models_json(setup.model, setup.token))),
         *_file(f"{AGENT_DIR}/settings.json", _json(settings_json())),
+        *(_file(f"{AGENT_DIR}/extensions/pui-demo.js", DEMO_EXTENSION) if _has_demo_extension(setup) else []),
     ]
     variables = {**PI_ENVIRONMENT, **(CACHE_ENVIRONMENT if setup.has_cache else {})}
     env = [CtlCommand("env", (("name", name), ("value", value))) for name, value in variables.items()]
     return (config, *map(_mount, setup.mounts), *files, *env, _start(setup))
+
+
+def _has_demo_extension(setup: GuestSetup) -> bool:
+    return setup.model.is_demo and setup.has_person
 
 
 def pi_argv(model: ModelChoice, *, project_is_trusted: bool = False) -> tuple[str, ...]:

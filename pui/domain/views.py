@@ -124,7 +124,7 @@ def record_view(record: Record) -> dict[str, JsonValue]:
         "type": record.type,
         "cause": record.cause,
     }
-    return head | {key: _scrubbed(value) for key, value in record.fields.items()}
+    return {scrub_line(key, 120): _scrubbed(value) for key, value in record.fields.items()} | head
 
 
 def _needs_you(view: TaskView, live: LiveLook | None) -> str:

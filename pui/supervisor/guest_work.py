@@ -166,6 +166,7 @@ class GuestWork:
             working_dir=paths[0] if paths else WORKSPACE,
             model=self._model,
             token=self._token,
+            has_person=self._spec.is_interactive,
             has_cache=self._machine.cache.path is not None,
         )
         return plan_guest_config(setup)

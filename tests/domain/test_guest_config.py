@@ -6,9 +6,11 @@ In: a GuestSetup. Out: control lines. Never: a guest.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from pui.domain.demo_extension import COMMAND, SOURCE
 from pui.domain.guest_config import (
     GuestMount,
     GuestSetup,
@@ -88,6 +90,18 @@ def test_the_guest_gets_files_its_user_may_read_and_nobody_else() -> None:
     }
     data = _value(files[1], "data")
     assert isinstance(data, bytes) and json.loads(data) == settings_json()
+
+
+@pytest.mark.parametrize(
+    ("model", "has_person", "is_there"), [(DEMO_CHOICE, True, True), (DEMO_CHOICE, False, False), (OPENAI, True, False)]
+)
+def test_only_a_person_with_the_demo_model_gets_the_demo_extension(
+    model: ModelChoice, has_person: bool, is_there: bool
+) -> None:
+    commands = plan_guest_config(replace(_setup(model), has_person=has_person))
+    paths = [str(_value(command, "path")) for command in commands if command.verb == "file"]
+    assert ("/home/agent/.pi/agent/extensions/pui-demo.js" in paths) is is_there
+    assert f'"{COMMAND}"'.encode() in SOURCE and b"emo" in SOURCE
 
 
 def test_pi_is_kept_from_the_network_and_has_no_key() -> None:

@@ -384,7 +384,8 @@ def test_links_of_an_entry_are_found_on_this_side(folder: Path) -> None:
         live = await rig.running()
         fault_text = PuiError("agent.refused", "see https://example.org/a_(b). And http://x.example/?q=1, javascript:x")
         live.session.note_fault(fault_text)
-        entry = (await rig.call("task.open", task_id=live.task_id, tail=1))["entries"][0]
+        entries = (await rig.call("task.open", task_id=live.task_id, tail=100))["entries"]
+        entry = next(entry for entry in entries if entry["kind"] == "error")
         assert entry["links"] == ["https://example.org/a_(b)", "http://x.example/?q=1"]
         rig.dialogs.yes = [False]
         asked = {"task_id": live.task_id, "entry_key": str(entry["key"])}

@@ -24,6 +24,7 @@ KEPT_FILES = {
     "serial.log",
     "changes.diff",
     "changes.json",
+    "qmp.jsonl",
     "serial.log.muted",
 }
 
