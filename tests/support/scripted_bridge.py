@@ -67,6 +67,8 @@ class ScriptedBridge:
         self.faults: list[str] = []
         self.address = ""
         self.is_down = False
+        self.token = TOKEN
+        self.drops = 0
         self.events: list[dict[str, Any]] = []
         self.first_seq = 1
         self.is_closed = False
@@ -89,6 +91,18 @@ class ScriptedBridge:
         with self.changed:
             self.first_seq += 1
 
+    def go_down(self) -> None:
+        """Answer nothing until `is_down` is False again."""
+        with self.changed:
+            self.is_down = True
+            self.changed.notify_all()
+
+    def drop_listeners(self) -> None:
+        """End the streams of events that are open."""
+        with self.changed:
+            self.drops += 1
+            self.changed.notify_all()
+
     def calls_of(self, method: str) -> list[Params]:
         return [params for name, params in self.calls if name == method]
 
@@ -101,8 +115,6 @@ class ScriptedBridge:
     def reply(self, call: dict[str, Any]) -> dict[str, Any]:
         number = call.get("id")
         method = str(call.get("method"))
-        if call.get("t") != TOKEN:
-            return {"id": number, "ok": False, "error": Refusal("caller.not_ours", "no token").error}
         params = call.get("params", {})
         self.calls.append((method, params))
         try:
@@ -115,10 +127,15 @@ class ScriptedBridge:
             return {"id": number, "ok": False, "error": refusal.error}
 
     def events_after(self, cursor: int) -> list[dict[str, Any]]:
-        """Waits for events after `cursor`; empty when the server ends."""
+        """Waits for events after `cursor`; empty when the stream ends."""
         with self.changed:
-            self.changed.wait_for(lambda: self.is_closed or self.is_down or self.cursor > cursor)
-            return [] if self.is_closed or self.is_down else [e for e in self.events if e["seq"] > cursor]
+            drops = self.drops
+
+            def is_over() -> bool:
+                return self.is_closed or self.is_down or self.drops > drops
+
+            self.changed.wait_for(lambda: is_over() or self.cursor > cursor)
+            return [] if is_over() else [event for event in self.events if event["seq"] > cursor]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -151,11 +168,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"")
             return
-        reply = self.bridge.reply(json.loads(body))
+        call = json.loads(body)
+        if call.get("t") != self.bridge.token:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"")
+            return
+        reply = self.bridge.reply(call)
         self._send(HTTPStatus.OK, "application/json", json.dumps(reply).encode())
 
     def _index(self) -> None:
         page = (data("ui") / "index.html").read_text("utf-8")
+        self.bridge.token = TOKEN  # the page that was loaded last has the session
         page = page.replace('name="pui-token" content=""', f'name="pui-token" content="{TOKEN}"')
         page = page.replace('name="pui-carrier" content=""', 'name="pui-carrier" content="browser"')
         self._send(HTTPStatus.OK, TYPES[".html"], page.encode())
@@ -181,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"")
             return
         query = parse_qs(urlsplit(self.path).query)
-        if query.get("t") != [TOKEN]:
+        if query.get("t") != [self.bridge.token]:
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"")
             return
         cursor = int(query["after"][0])

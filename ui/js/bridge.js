@@ -186,17 +186,18 @@ async function resync() {
   if (isSyncing) return;
   isSyncing = true;
   inbox = [];
+  let hello = null;
   try {
-    const hello = await call("app.hello");
-    cursor = hello.cursor;
-    link.value = "up";
-    if (!isWindow) listen();
-    onHello(hello);
+    hello = await call("app.hello");
   } catch {
     lose();
-  } finally {
-    isSyncing = false;
   }
+  isSyncing = false;
+  if (!hello) return;
+  cursor = hello.cursor;
+  link.value = "up";
+  if (!isWindow) listen();
+  onHello(hello);
 }
 
 /** @param {"lost"|"taken"} [how] a page whose session was taken does not try by itself */

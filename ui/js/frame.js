@@ -3,7 +3,7 @@
  * The frame: rail of tasks, the view that the route names, status strip, banners, toasts, dialogs, keys of every view.
  * In: route and store. Out: the page. Never: the content of a view.
  */
-import { html, useEffect, useState } from "/vendor/preact.js";
+import { Component, html, useEffect, useState } from "/vendor/preact.js";
 import { link, retryNow } from "./bridge.js";
 import { go, href, route } from "./router.js";
 import { app, dropToast, liveCount, needsYouCount, packs, settings, setup, spoken, taskList, toasts } from "./store.js";
@@ -43,7 +43,7 @@ export function Frame() {
     <${Rail} />
     <div class="stage">
       <${Banner} />
-      <main id="main" tabindex="-1"><${View} /></main>
+      <main id="main" tabindex="-1"><${Guarded} place=${route.value.path}><${View} /></${Guarded}></main>
       <${Status} />
     </div>
     <${Toasts} /><${Questions} />
@@ -80,9 +80,30 @@ function step(by) {
 
 // the view
 
+/** A view that throws leaves the frame standing and says so. */
+class Guarded extends Component {
+  /** @param {any} props */
+  constructor(props) {
+    super(props);
+    this.state = { fault: null, place: "" };
+  }
+
+  /** @param {Error} error */
+  componentDidCatch(error) {
+    window.reportError(error);
+    this.setState({ fault: error, place: /** @type {any} */ (this.props).place });
+  }
+
+  /** @param {any} props @param {any} state */
+  render({ children, place: here }, { fault, place }) {
+    if (!fault || place !== here) return children;
+    return html`<div class="page"><${Notice} level="error" role="alert" title=${t("frame.broken_view")} actions=${html`<${Button} size="small" onClick=${() => window.location.reload()}>${t("frame.reload")}</${Button}>`}>${fault.message}</${Notice}></div>`;
+  }
+}
+
 function View() {
   const { parts } = route.value;
-  if (!app.value) return html`<div class="view"><div class="page"><${Skeleton} lines=${6} /></div></div>`;
+  if (!app.value) return html`<div><div class="page"><${Skeleton} lines=${6} /></div></div>`;
   const views = { tasks: TasksView, new: NewTaskView, setup: SetupView, settings: SettingsView };
   if (parts[0] === "task" && parts[1]) return html`<${TaskPlace} key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
   const Found = /** @type {any} */ (views)[parts[0]] || TasksView;

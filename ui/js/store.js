@@ -63,6 +63,17 @@ export function onTaskEvent(taskId, listener) {
   };
 }
 
+/** One listener's fault is reported and does not keep the others from their events. @param {any} event */
+function tellTask(event) {
+  for (const listener of taskListeners.get(event.task_id) || []) {
+    try {
+      listener(event);
+    } catch (error) {
+      window.reportError(error);
+    }
+  }
+}
+
 // the reducer
 
 /** @param {any} hello */
@@ -103,7 +114,7 @@ function applyEvents(events) {
         rows = rows || new Map(tasks.value);
         rows.delete(event.task_id);
       } else if (whole[event.type]) whole[event.type](event);
-      else if (event.task_id) taskListeners.get(event.task_id)?.forEach((listener) => listener(event));
+      else if (event.task_id) tellTask(event);
     }
     if (rows) tasks.value = rows;
   });

@@ -45,7 +45,7 @@ addStrings({
   "frame.skip": "Skip to the content", "frame.rail": "Tasks and places", "frame.loading": "Loading",
   "frame.live.one": "{n} machine is on", "frame.live.other": "{n} machines are on",
   "frame.need_you.one": "{n} task waits for you", "frame.need_you.other": "{n} tasks wait for you",
-  "frame.look_here": "Something to look at", "frame.broken_view": "This view could not be loaded",
+  "frame.look_here": "Something to look at", "frame.broken_view": "This view could not be shown", "frame.reload": "Load again",
   "link.connecting": "Connecting to pui…", "link.lost": "The connection to pui is lost. Tasks go on; trying again by itself.", "link.retry": "Try now", "link.taken": "This session was opened in another page, or pui was started anew.", "link.reload": "Use it here",
   "status.label": "State of this computer", "status.checking": "Checking…", "status.no_accelerator": "No acceleration",
   "status.pack": "Runtime {version}", "status.no_pack": "No runtime", "status.machines": "{n} of {limit} machines",

@@ -4,17 +4,21 @@
  *
  * In: what to ask. Out: the answer. Never: a grant (folder, network, key); those are asked natively by the host.
  */
-import { html, signal, useEffect, useRef } from "/vendor/preact.js";
+import { html, signal, useLayoutEffect, useRef } from "/vendor/preact.js";
 import { t } from "../strings.js";
 import { Button, IconButton } from "./controls.js";
 
 /** @param {{title: string, onClose: () => void, children: any, actions?: any, class?: string, isBare?: boolean}} props */
 export function Dialog({ title, onClose, children, actions, class: extra = "", isBare }) {
   const node = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
-    node.current?.showModal();
-    return () => before?.focus?.();
+    const own = node.current;
+    own?.showModal();
+    return () => {
+      own?.close(); // while it is open everything else is inert and takes no focus
+      before?.focus?.();
+    };
   }, []);
   const cancel = (/** @type {Event} */ event) => {
     event.preventDefault();
