@@ -46,6 +46,7 @@ example:
   pui pack publish ~/www/channel --keys ~/channel-keys --pack pui-runtime-linux-x86_64-3.tar.zst
   pui pack publish ~/www/channel --keys ~/channel-keys
   pui pack publish ~/www/channel --keys ~/channel-keys --rotate-root ~/new-release-key
+  pui pack publish ~/www/channel --keys ~/channel-keys --security-floor linux-x86_64=2026112302
 """
 _TRUST_ROOT = """\
 Trusts a channel's root. Compare the fingerprint (SHA-256 of the file) with one that you got from the channel's operator
@@ -116,6 +117,14 @@ def _add_publishing(parts: Any, command: Command) -> None:
     publish.add_argument(
         "--rotate-root", type=Path, metavar="KEYS", help="sign a new root: keys of this folder replace those of KEYS"
     )
+    publish.add_argument(
+        "--security-floor",
+        type=_floor,
+        action="append",
+        default=[],
+        metavar="PLATFORM=VERSION",
+        help="packs before VERSION have known holes: who updates goes back to one only by words of insistence",
+    )
     keys = command(parts, "keys", "make the signing keys of a channel", _KEYS, _keys)
     keys.add_argument("folder", type=Path, metavar="DIR")
     keys.add_argument("--only", action="append", metavar="ROLE", help="root, targets, snapshot or timestamp")
@@ -123,6 +132,13 @@ def _add_publishing(parts: Any, command: Command) -> None:
         part.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens the keys")
         part.add_argument("--ask-passphrase", action="store_true", help="ask for the passphrase")
         part.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _floor(text: str) -> tuple[str, int]:
+    platform, _, version = text.partition("=")
+    if not platform or not version.isascii() or not version.isdigit() or int(version) < 1:
+        raise argparse.ArgumentTypeError("it has the form linux-x86_64=2026112302")
+    return platform, int(version)
 
 
 def is_bundle(text: str) -> bool:
@@ -173,7 +189,12 @@ def _publish(arguments: argparse.Namespace) -> int:
 
     publisher = Publisher(arguments.folder, SigningKeys(arguments.keys, passphrase), load_trust(paths.trust_dir))
     with ByteProgress("checking", quiet=arguments.json) as progress:
-        done = publisher.publish(arguments.pack, rotate_to=keys(arguments.rotate_root), progress=progress.update)
+        done = publisher.publish(
+            arguments.pack,
+            rotate_to=keys(arguments.rotate_root),
+            security_floors=dict(arguments.security_floor),
+            progress=progress.update,
+        )
     mark = fingerprint(done.root.read_bytes())
     if arguments.json:
         value = {"root": str(done.root), "fingerprint": mark, "versions": done.versions, "packs": list(done.packs)}

@@ -26,6 +26,9 @@ STATE_SCHEMA = "pui-channel-state-1"
 ISSUED_FIELD = "x-pui-issued"
 """Additional field of root and timestamp: when they were signed ("2026-01-02T03:04:05Z")."""
 
+FLOORS_FIELD = "x-pui-security-floors"
+"""Additional field of targets: the lowest version without known holes, by platform ({"linux-x86_64": 2026112302})."""
+
 PARTS_SUFFIX = ".parts.json"
 CLOCK_SLACK = timedelta(days=1)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -125,6 +128,26 @@ def parse_newest(data: bytes, platform: str) -> Newest:
         return Newest(platform, _whole(table, "pack_version"), envelope)
     except StrictJsonError as error:
         raise SetupError("index.malformed", f"the pointer to the newest pack is refused: {error}") from error
+
+
+def parse_security_floors(value: JsonValue) -> Mapping[str, int]:
+    """What FLOORS_FIELD says; nothing when it is absent. Raises SetupError index.malformed."""
+    try:
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(_PLATFORM.fullmatch(name) for name in value):
+            raise StrictJsonError("it is not a table of platforms")
+        return {name: _whole(value, name) for name in value}
+    except StrictJsonError as error:
+        raise SetupError("index.malformed", f"the channel's security floors are refused: {error}") from error
+
+
+def check_floor(floor: int, newest: Newest) -> None:
+    """A floor that nothing on offer reaches is a mistake. Raises SetupError index.malformed."""
+    if floor > newest.pack_version:
+        raise SetupError(
+            "index.malformed", f"the channel's security floor {floor} is above its newest pack, {newest.pack_version}"
+        )
 
 
 @dataclass(frozen=True)

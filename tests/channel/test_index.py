@@ -13,7 +13,7 @@ from tuf.api.metadata import Root
 
 from pui.domain.errors import PuiError
 from tests.support.channel_forger import STRANGER, Forger, forge_root, signed_shape, signer_of, stranger
-from tests.support.channel_rig import QUICK, ChannelRig, bytes_of, page
+from tests.support.channel_rig import PATIENT, QUICK, ChannelRig, bytes_of, page
 from tests.support.pack_server import Answer, Talk
 from tests.support.pack_simulator import SimKey
 
@@ -23,7 +23,7 @@ def refused(rig: ChannelRig, address: str, code: str) -> PuiError:
     before, floors = rig.shop.snapshot(), rig.shop.paths.channel_state
     kept = floors.read_bytes() if floors.exists() else None
     with pytest.raises(PuiError) as caught:
-        rig.check(address, QUICK)
+        rig.check(address, QUICK if code == "fetch.stalled" else PATIENT)
     assert caught.value.code == code, caught.value
     assert caught.value.message.isprintable()
     assert rig.shop.snapshot() == before

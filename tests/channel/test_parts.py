@@ -20,7 +20,7 @@ from pui.domain.errors import PuiError
 from pui.domain.pack_parts import Part, parse_parts, render_parts
 from tests.packs.test_install_crash import failing_ops
 from tests.support.channel_forger import Forger, signer_of
-from tests.support.channel_rig import QUICK, ChannelRig, bytes_of, page, serve
+from tests.support.channel_rig import PATIENT, QUICK, ChannelRig, bytes_of, page, serve
 from tests.support.pack_server import Answer, not_found
 from tests.support.pack_simulator import FILES, PackSim, compress
 
@@ -59,7 +59,7 @@ def fetched(seen: list[str]) -> list[str]:
 
 def update(rig: ChannelRig, address: str) -> PackSource:
     """Check, download, install; the source."""
-    updater = rig.updater(address, QUICK)
+    updater = rig.updater(address)
     source = updater.download(updater.check())
     assert rig.shop.installer().install(source, updater.release_trust()).pack.manifest.pack_version == 3
     assert rig.shop.store.verify().manifest.pack_version == 3
@@ -196,8 +196,8 @@ def test_b13_a_connection_that_breaks_is_no_fault_of_the_parts(
     names = [f"/targets/parts/{path.name}" for path in (parted.folder / "targets/parts").iterdir()]
     parted.overrides.update(dict.fromkeys(names, answer or wait))
     with parted.served() as (address, seen):
-        updater = parted.updater(address, QUICK)
-        offer = updater.check()
+        offer = parted.check(address)
+        updater = parted.updater(address, QUICK if code == "fetch.stalled" else PATIENT)
         with pytest.raises(PuiError) as caught:
             updater.download(offer)
         assert caught.value.code == code

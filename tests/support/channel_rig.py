@@ -56,12 +56,13 @@ class ChannelRig:
         rotate_to: SigningKeys | None = None,
         days: int | None = None,
         ops: FileOps | None = None,
+        floors: Mapping[str, int] | None = None,
     ) -> Published:
         """The same, of other packs than the usual ones."""
         packs = [sim.build().write(self.base / "built") for sim in sims]
         lifetimes = Lifetimes() if days is None else Lifetimes(dict.fromkeys(ROLE_NAMES, days))
         publisher = Publisher(self.folder, self.keys, self.release, lifetimes=lifetimes, ops=ops)
-        return publisher.publish(packs, rotate_to=rotate_to)
+        return publisher.publish(packs, rotate_to=rotate_to, security_floors=floors)
 
     @property
     def release(self) -> TrustFolder:

@@ -6,7 +6,7 @@ Never: a signature under a pack that was not verified whole, a file that is repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +24,13 @@ from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource
 from pui.domain.channel import (
+    FLOORS_FIELD,
     ISSUED_FIELD,
     PARTS_SUFFIX,
     Newest,
     newest_path,
     parse_newest,
+    parse_security_floors,
     parts_path,
     release_keys,
     render_newest,
@@ -89,11 +91,14 @@ class Publisher:
         packs: Sequence[Path],
         *,
         rotate_to: SigningKeys | None = None,
+        security_floors: Mapping[str, int] | None = None,
         progress: Progress = lambda done, total: None,
     ) -> Published:
         """Adds `packs`, signs what changed and a fresh snapshot and timestamp; makes the channel when there is none.
 
         `rotate_to` signs a new root in which every key that this folder has takes the place of the one before.
+        `security_floors`: the lowest version without known holes, by platform; whoever updates goes below it only by
+        words of insistence.
         Raises SetupError pack.*, CallerError, HostError; clients then see what they saw before.
         """
         repository = self._repository
@@ -104,7 +109,7 @@ class Publisher:
             self._new_keys = rotate_to
             before = repository.root_bytes()
             root = self._root(before)
-            targets = self._targets(root, checked)
+            targets = self._targets(root, checked, security_floors or {})
             snapshot = self._snapshot(targets)
             timestamp = self._timestamp(snapshot)
             for delegated in (targets, snapshot, timestamp):
@@ -180,9 +185,14 @@ class Publisher:
         for name in names:
             root.add_key(source.signer(name).public_key, role)
 
-    def _targets(self, root: Metadata[Root], packs: Sequence[tuple[FileSource, VerifiedManifest]]) -> Metadata[Targets]:
+    def _targets(
+        self,
+        root: Metadata[Root],
+        packs: Sequence[tuple[FileSource, VerifiedManifest]],
+        floors: Mapping[str, int],
+    ) -> Metadata[Targets]:
         targets = self._repository.targets()
-        if targets is not None and not packs and self._is_signed(root.signed, "targets", targets):
+        if targets is not None and not packs and not floors and self._is_signed(root.signed, "targets", targets):
             return targets
         if targets is None:
             targets = _blank(Targets())
@@ -191,7 +201,25 @@ class Publisher:
         for source, verified in packs:
             self._add(targets.signed, source, verified)
             self._add_parts(targets.signed, verified.manifest, release_keys(root.to_bytes()))
+        self._raise_floors(targets.signed, floors)
         return self._sign_next(targets, "targets")
+
+    def _raise_floors(self, targets: Targets, floors: Mapping[str, int]) -> None:
+        fields = targets.unrecognized_fields
+        known = dict(parse_security_floors(fields.get(FLOORS_FIELD)))
+        for platform, floor in floors.items():
+            if floor < known.get(platform, 0):
+                raise CallerError("caller.rejected", f"the floor of {platform} is {known[platform]} already")
+            newest = self._newest(targets, platform)
+            if newest is None or newest.pack_version < floor:
+                raise CallerError("caller.rejected", f"the channel offers no pack of {platform} from {floor} on")
+            known[platform] = floor
+        if known:
+            fields[FLOORS_FIELD] = known
+
+    def _newest(self, targets: Targets, platform: str) -> Newest | None:
+        listed = targets.targets.get(newest_path(platform))
+        return None if listed is None else parse_newest(self._repository.read_target(listed), platform)
 
     @staticmethod
     def _is_signed(root: Root, role: str, metadata: Metadata[Targets]) -> bool:
@@ -236,10 +264,9 @@ class Publisher:
 
     def _check_newer(self, targets: Targets, verified: VerifiedManifest, name: str) -> None:
         manifest = verified.manifest
-        listed = targets.targets.get(newest_path(manifest.platform))
-        if listed is None:
+        newest = self._newest(targets, manifest.platform)
+        if newest is None:
             return
-        newest = parse_newest(self._repository.read_target(listed), manifest.platform)
         if manifest.pack_version < newest.pack_version:
             raise CallerError("caller.rejected", f"the channel offers version {newest.pack_version} already")
         same = targets.targets.get(name)

@@ -7,14 +7,14 @@ Never: a pack (download.py), a floor (updater.py), an exception of python-tuf fo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 from tuf.api import exceptions
-from tuf.api.metadata import Metadata, Root, TargetFile, Timestamp
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater, UpdaterConfig
 
@@ -22,12 +22,13 @@ from pui.adapters.channel.fetcher import MetadataFetcher
 from pui.adapters.packs.file_ops import mapped_os_errors, read_file
 from pui.adapters.packs.web import Web
 from pui.adapters.paths import own_dir
-from pui.domain.channel import ISSUED_FIELD, MAX_ROOT_BYTES, parse_time
+from pui.domain.channel import FLOORS_FIELD, ISSUED_FIELD, MAX_ROOT_BYTES, parse_security_floors, parse_time
 from pui.domain.errors import DownloadError, PuiError, SetupError
 
 MAX_ROOT_ROTATIONS = 64
 _METADATA, _TARGETS = "metadata", "targets"
 _MAX_TIMESTAMP_BYTES = 16_384
+_MAX_TARGETS_BYTES = 5_000_000
 
 
 class ChannelIndex:
@@ -69,6 +70,12 @@ class ChannelIndex:
             )
         value = signed.unrecognized_fields.get(ISSUED_FIELD)
         return None if value is None else parse_time(value)
+
+    def security_floors(self) -> Mapping[str, int]:
+        """By platform, from the verified targets. Raises SetupError index.malformed."""
+        with self._mapped():
+            signed = Metadata[Targets].from_bytes(read_file(self._dir / "targets.json", _MAX_TARGETS_BYTES)).signed
+        return parse_security_floors(signed.unrecognized_fields.get(FLOORS_FIELD))
 
     @property
     def targets(self) -> httpx.URL:

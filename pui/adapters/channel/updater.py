@@ -25,7 +25,7 @@ from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, remove_tree
 from pui.adapters.packs.keys import TrustFolder, load_trust, remove_drafts, write_private_file
 from pui.adapters.packs.locks import installer_lock
-from pui.adapters.packs.slots import read_floors
+from pui.adapters.packs.slots import raise_floor, read_floors
 from pui.adapters.packs.source import FileSource, PackSource
 from pui.adapters.packs.web import Web, checked_url
 from pui.adapters.paths import AppPaths, own_dir
@@ -36,6 +36,7 @@ from pui.domain.channel import (
     Newest,
     archive_name,
     check_clock,
+    check_floor,
     check_issued,
     check_seen,
     envelope_path,
@@ -186,7 +187,10 @@ class ChannelUpdater:
             keys = trust.release or KeyGroup(())
             newest = parse_newest(index.read(newest_path(self._app.platform), MAX_NEWEST_BYTES), self._app.platform)
             check_seen(newest, state, keys)
+            floor = index.security_floors().get(newest.platform, 0)
+            check_floor(floor, newest)
             yield _View(index, newest, trust, issued, cleaned)
+            self._raise_floor(floor)
             self._remember(state.after(newest.platform, newest.pack_version, keys, issued))
 
     def _offer(self, view: _View, name: str) -> Offer:
@@ -255,6 +259,17 @@ class ChannelUpdater:
                     self._downloader.download(offer.archive, archive, progress=progress, cancelled=cancelled)
                 write_private_file(folder / envelope_path(archive.name), offer.envelope, ops=self._ops)
         return FileSource(archive)
+
+    def _raise_floor(self, floor: int) -> None:
+        """The channel knows of holes in earlier packs. Raises SetupError pack.in_use while packs are being changed."""
+        paths = self._paths
+        if floor <= read_floors(paths.security_floor).get(self._app.platform, 0):
+            return
+        for folder in (paths.data, paths.pack_dir, paths.staging_dir):
+            own_dir(folder)
+        with mapped_os_errors("raising the security floor"), installer_lock(paths.install_lock, _LOCK_WAIT_S):
+            raise_floor(self._ops, paths, self._app.platform, floor)
+        self._tell(f"packs before version {floor} have known holes, says the channel: nobody goes back to one unasked")
 
     def _keep_root(self, index: ChannelIndex) -> None:
         root = index.verified_root()

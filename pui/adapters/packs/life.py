@@ -21,7 +21,7 @@ from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock
 from pui.adapters.packs.pack_journal import append_record, read_records, set_aside
 from pui.adapters.packs.repair import PackRepair, RepairResult
-from pui.adapters.packs.slots import is_pack_id, read_floors, read_slot, write_floors, write_slots
+from pui.adapters.packs.slots import is_pack_id, raise_floor, read_floors, read_slot, write_slots
 from pui.adapters.packs.source import PackSource
 from pui.adapters.packs.store import InstalledPacks
 from pui.adapters.paths import AppPaths
@@ -199,12 +199,7 @@ class PackLife:
         A floor is never lowered. Raises SetupError pack.in_use, pack.corrupt; HostError.
         """
         with self.locked(self._lock_wait_s), mapped_os_errors("raising the security floor"):
-            floors = dict(read_floors(self._paths.security_floor))
-            floor = max(version, floors.get(self._app.platform, 0))
-            if floors.get(self._app.platform) != floor:
-                floors[self._app.platform] = floor
-                write_floors(self._ops, self._paths, self._paths.security_floor, floors)
-        return floor
+            return raise_floor(self._ops, self._paths, self._app.platform, version)
 
     def remove(self, pack_id: str, *, force: bool = False) -> None:
         """See InstalledPacks.remove."""

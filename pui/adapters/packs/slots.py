@@ -88,6 +88,19 @@ def write_floors(ops: FileOps, paths: AppPaths, target: Path, floors: Mapping[st
     sync_folder(ops, target.parent)
 
 
+def raise_floor(ops: FileOps, paths: AppPaths, platform: str, version: int) -> int:
+    """Packs of `platform` below `version` need words of insistence from now on; returns the floor that holds.
+
+    A floor is never lowered. The caller holds the installer's lock. Raises SetupError pack.corrupt, OSError.
+    """
+    floors = dict(read_floors(paths.security_floor))
+    floor = max(version, floors.get(platform, 0))
+    if floors.get(platform) != floor:
+        floors[platform] = floor
+        write_floors(ops, paths, paths.security_floor, floors)
+    return floor
+
+
 def read_floors(path: Path) -> Mapping[str, int]:
     """Highest version ever installed, by platform. Raises SetupError pack.corrupt, HostError."""
     data = _read(path)
