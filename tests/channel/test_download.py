@@ -19,7 +19,7 @@ from pui.adapters.channel.download import Downloader, Wanted
 from pui.adapters.packs.file_ops import FileOps
 from pui.adapters.packs.web import FetchLimits, Web
 from pui.domain.errors import PuiError
-from tests.support.channel_rig import QUICK, page, serve
+from tests.support.channel_rig import PATIENT, QUICK, page, serve
 from tests.support.pack_server import Answer, Talk, pack_server
 
 DATA = bytes(range(256)) * 4000
@@ -46,7 +46,7 @@ class Place:
         self,
         answer: Answer,
         *,
-        limits: FetchLimits = QUICK,
+        limits: FetchLimits = PATIENT,
         ops: FileOps | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[str]:
@@ -71,7 +71,7 @@ class Place:
     def refused(self, answer: Answer, code: str, *, kept: int | None, ops: FileOps | None = None) -> None:
         """Fails by this name; `kept` bytes of the part stay, all of them right (None: at least one)."""
         with pytest.raises(PuiError) as caught:
-            self.get(answer, ops=ops)
+            self.get(answer, ops=ops, limits=QUICK if code == "fetch.stalled" else PATIENT)
         assert caught.value.code == code, caught.value
         assert not self.target.exists()
         found = self.part.read_bytes()

@@ -7,7 +7,6 @@ computer is as it was, so that each way starts from the same pack. Never: a meas
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import sys
 import time
@@ -19,6 +18,7 @@ from pui.adapters.channel.updater import ChannelUpdater, Offer
 from pui.adapters.packs.install import PackInstaller
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths
+from tests.support.memory_child import peak_kib
 
 
 def chosen(offer: Offer, way: str) -> Offer:
@@ -50,8 +50,12 @@ def main() -> None:
     if not is_first:
         shutil.rmtree(paths.data)
         (base / "before").rename(paths.data)
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = {"bytes": done[0], "fetch_s": fetched_s - start_s, "install_s": end_s - fetched_s, "peak_mib": peak_mib}
+    found = {
+        "bytes": done[0],
+        "fetch_s": fetched_s - start_s,
+        "install_s": end_s - fetched_s,
+        "peak_mib": peak_kib() / 1024,
+    }
     print(json.dumps(found))
 
 
