@@ -54,6 +54,7 @@ def test_a_project_is_chosen_with_its_identity(home: Path) -> None:
         "file",
     ],
 )
+@pytest.mark.threat("G9")
 def test_dangerous_folders_are_refused(home: Path, name: str) -> None:
     (home / ".ssh/deep").mkdir()
     (home / "link-to-home").symlink_to(home)
@@ -65,6 +66,7 @@ def test_dangerous_folders_are_refused(home: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["/", "/etc", "/root"])
+@pytest.mark.threat("G9")
 def test_folders_of_the_system_are_refused(home: Path, name: str) -> None:
     with pytest.raises(CallerError, match="mount.refused"):
         decide(home, MountRequest(Path(name)))
@@ -96,6 +98,7 @@ def test_a_folder_that_another_task_changes_is_refused_by_any_name(home: Path) -
 # scan
 
 
+@pytest.mark.threat("G1", "G5")
 def test_text_is_read_and_nothing_is_followed_or_opened(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/text").write_text("hello\n")
@@ -126,6 +129,7 @@ def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
     assert list(scan_folder(tmp_path).entries) == ["\udcff\n"]
 
 
+@pytest.mark.threat("G13")
 def test_gits_own_data_is_left_out_and_its_hooks_are_not(tmp_path: Path) -> None:
     for name in ("objects/ab/cd", "hooks/pre-commit", "config", "index"):
         (tmp_path / ".git" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +148,7 @@ def test_gits_own_data_is_left_out_and_its_hooks_are_not(tmp_path: Path) -> None
     ],
     ids=["entries", "depth", "file", "total"],
 )
+@pytest.mark.threat("G11")
 def test_limits_are_kept(tmp_path: Path, limits: ScanLimits, kept: int, is_complete: bool) -> None:
     (tmp_path / "d/deep").mkdir(parents=True)
     for name in ("a", "b", "c", "d/e", "d/f", "d/deep/g"):
@@ -154,18 +159,21 @@ def test_limits_are_kept(tmp_path: Path, limits: ScanLimits, kept: int, is_compl
         assert all(entry.text is None for entry in found.entries.values())
 
 
+@pytest.mark.threat("G11")
 def test_a_file_of_eight_exbibytes_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 40)
     assert scan_folder(tmp_path).entries["sparse"].text is None
 
 
+@pytest.mark.threat("G10")
 def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(HostError, match="cannot look into"):
         scan_folder(tmp_path / "link")
 
 
+@pytest.mark.threat("G13")
 def test_two_looks_make_a_diff_and_no_hook_runs(tmp_path: Path) -> None:
     folder, canary = tmp_path / "work", tmp_path / "canary"
     (folder / ".git/hooks").mkdir(parents=True)

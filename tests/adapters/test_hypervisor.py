@@ -73,6 +73,7 @@ def test_quit_by_order_is_a_clean_exit_and_may_be_repeated(folder: Path) -> None
 @pytest.mark.parametrize(
     ("ignores", "code"), [(("quit",), -signal.SIGTERM), (("quit", "sigterm"), -signal.SIGKILL)], ids=["term", "kill"]
 )
+@pytest.mark.threat("J3")
 def test_a_machine_that_does_not_obey_is_ended(folder: Path, ignores: tuple[str, ...], code: int) -> None:
     async def main() -> int:
         machine = await Bench(folder, FakeScript(ignores=ignores)).start()
@@ -96,6 +97,7 @@ def test_a_cancelled_quit_kills(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("phase", ["start", "qmp"])
+@pytest.mark.threat("E2")
 def test_an_early_exit_is_told_with_its_last_lines(folder: Path, phase: str) -> None:
     error = failure(Bench(folder, FakeScript(exit_in=phase, exit_code=3, stderr="qemu: no such option")))
     assert (type(error), error.code) == (LaunchError, "launch.qemu_exit")
@@ -103,17 +105,20 @@ def test_an_early_exit_is_told_with_its_last_lines(folder: Path, phase: str) -> 
     assert "no such option" in error.detail
 
 
+@pytest.mark.threat("E2")
 def test_an_early_death_names_the_signal(folder: Path) -> None:
     error = failure(Bench(folder, FakeScript(exit_in="qmp", exit_signal=signal.SIGSEGV)))
     assert (error.code, "SIGSEGV" in error.message) == ("launch.qemu_exit", True)
 
 
+@pytest.mark.threat("E6")
 def test_a_silent_monitor_is_a_timeout(folder: Path) -> None:
     error = failure(Bench(folder, FakeScript(hang_in="qmp"), monitor_limit_s=0.3))
     assert (type(error), error.code) == (LaunchError, "launch.timeout")
 
 
 @pytest.mark.parametrize("fault", [{"garbage_on": ("qmp",)}, {"oversized_on": ("qmp",)}], ids=["garbage", "oversized"])
+@pytest.mark.threat("E6")
 def test_a_monitor_that_babbles_is_named(folder: Path, fault: dict[str, tuple[str, ...]]) -> None:
     assert failure(Bench(folder, FakeScript(**fault))).code == "protocol.remote"  # type: ignore[arg-type]
 
@@ -125,6 +130,7 @@ def test_answers_in_pieces_are_put_together(folder: Path) -> None:
     assert with_machine(Bench(folder, FakeScript(half_lines=True)), work) == "running"
 
 
+@pytest.mark.threat("E1")
 def test_a_missing_program_is_a_matter_of_set_up(folder: Path) -> None:
     bench = Bench(folder)
     (bench.pack_root / "qemu/lib/ld.so").unlink()
@@ -164,6 +170,7 @@ def test_a_start_cancelled_at_any_moment_leaves_nothing(folder: Path) -> None:
     ("status", "words"),
     [("internal-error", "accelerator failed"), ("guest-panicked", "panicked"), ("io-error", "full")],
 )
+@pytest.mark.threat("E9", "D9")
 def test_a_machine_in_trouble_says_so(folder: Path, status: str, words: str) -> None:
     """The trouble may come before or after the monitor was opened: both are seen."""
 
@@ -204,6 +211,7 @@ def test_a_console_without_end_is_muted(folder: Path, monkeypatch: pytest.Monkey
     with_machine(Bench(folder), work)
 
 
+@pytest.mark.threat("J2")
 def test_killing_the_process_is_seen(folder: Path) -> None:
     async def work(machine: QemuMachine) -> int:
         os.kill(machine.identity.pid, signal.SIGKILL)
@@ -212,6 +220,7 @@ def test_killing_the_process_is_seen(folder: Path) -> None:
     assert with_machine(Bench(folder), work) == -signal.SIGKILL
 
 
+@pytest.mark.threat("J7")
 def test_fifty_machines_leave_nothing(folder: Path) -> None:
     def held() -> tuple[int, int]:
         return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()

@@ -88,6 +88,7 @@ def test_a_machine_that_boots_proves_the_accelerator(folder: Path) -> None:
     ],
     ids=["internal-error", "panic", "exit", "abort"],
 )
+@pytest.mark.threat("E3")
 def test_a_machine_that_fails_is_told_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, script: FakeScript, words: str
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_machine_that_fails_is_told_at_once(
 @pytest.mark.parametrize(
     "script", [FakeScript(probe="hang"), FakeScript(probe="hang", hang_in="qmp")], ids=["guest", "monitor"]
 )
+@pytest.mark.threat("E3")
 def test_a_machine_that_hangs_ends_at_its_deadline(
     folder: Path, monkeypatch: pytest.MonkeyPatch, script: FakeScript
 ) -> None:
@@ -115,6 +117,7 @@ def test_without_a_device_nothing_is_booted(folder: Path) -> None:
     assert kvm(prober.probe())[0] == "missing"
 
 
+@pytest.mark.threat("E4")
 def test_a_device_that_may_not_be_opened_is_denied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
@@ -124,6 +127,7 @@ def test_a_device_that_may_not_be_opened_is_denied(folder: Path, monkeypatch: py
         assert kvm_access()[0] == "denied"
 
 
+@pytest.mark.threat("E5")
 def test_emulation_is_tried_only_when_asked_and_added_to_what_is_known(folder: Path) -> None:
     prober = Prober(folder)
     assert [verdict.name for verdict in prober.probe().accelerators] == ["kvm"]

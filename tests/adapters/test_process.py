@@ -146,6 +146,7 @@ def test_stop_is_gentle_first_and_ends_the_stubborn(tmp_path: Path) -> None:
     assert asyncio.run(main()) == (-signal.SIGTERM, -signal.SIGKILL)
 
 
+@pytest.mark.threat("J3")
 def test_a_stopped_process_can_be_ended(tmp_path: Path) -> None:
     async def main() -> int:
         child = await up("import time; print('up', flush=True); time.sleep(99)", tmp_path / "a")
@@ -253,6 +254,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGABRT], ids=["kill-9", "abort"])
+@pytest.mark.threat("J1")
 def test_children_die_with_the_app_however_it_dies(tmp_path: Path, how: signal.Signals) -> None:
     app = subprocess.Popen([sys.executable, "-c", APP, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
     assert app.stdout
@@ -265,6 +267,7 @@ def test_children_die_with_the_app_however_it_dies(tmp_path: Path, how: signal.S
     wait_until(lambda: not any(is_running(pid) for pid in children), "the children die", timeout_s=2.0)
 
 
+@pytest.mark.threat("J4")
 def test_the_table_knows_a_process_by_more_than_its_pid(tmp_path: Path) -> None:
     async def main() -> None:
         table = LinuxProcessTable()
@@ -285,6 +288,7 @@ def test_the_table_knows_a_process_by_more_than_its_pid(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.threat("J7")
 def test_fifty_cycles_leave_nothing(tmp_path: Path) -> None:
     def held() -> tuple[int, int]:
         return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()

@@ -33,6 +33,7 @@ async def pair(folder: Path) -> tuple[SocketChannel, socket.socket]:
     return channel, theirs
 
 
+@pytest.mark.threat("H19")
 def test_a_socket_is_private(folder: Path) -> None:
     transport = UnixTransport()
     endpoint = transport.listen(folder / "run", "qmp")
@@ -58,6 +59,7 @@ def test_unlisten_closes_once_and_never_a_stranger(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("spare", "is_fine"), [(0, True), (-1, False)])
+@pytest.mark.threat("E10")
 def test_a_path_of_107_bytes_is_the_longest(folder: Path, spare: int, is_fine: bool) -> None:
     deep = folder / "run"
     name = "x" * (107 - len(os.fsencode(deep / ".sock")) - spare)
@@ -129,6 +131,7 @@ def test_a_break_in_the_middle_of_a_write_is_an_unknown_outcome(folder: Path) ->
     asyncio.run(main())
 
 
+@pytest.mark.threat("F13")
 def test_closing_does_not_wait_for_a_peer_that_never_reads(folder: Path) -> None:
     async def main() -> None:
         channel, theirs = await pair(folder)

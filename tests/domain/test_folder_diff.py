@@ -62,6 +62,7 @@ def test_added_removed_changed_and_same() -> None:
         ("notes.md", text("x"), ""),
     ],
 )
+@pytest.mark.threat("G13")
 def test_what_the_host_may_act_on_is_named(name: str, entry: FolderEntry, why: str) -> None:
     assert changes({}, {name: entry}) == [(name, "added", why)]
 
@@ -75,6 +76,7 @@ def test_warnings_come_first() -> None:
     assert [name for name, _, _ in changes({}, {"a": text("x"), "zz/Makefile": text("x")})] == ["zz/Makefile", "a"]
 
 
+@pytest.mark.threat("G14")
 def test_names_and_lines_are_scrubbed() -> None:
     diff = diff_snapshots(FolderSnapshot({}), FolderSnapshot({"a\n\x1b[2Jb": text("\x1b[31mred\x00\u202e\n")}))
     (change,) = diff.changes

@@ -57,6 +57,7 @@ def test_what_pi_asks_is_allowed(provider: str, target: str, upstream: str) -> N
         ("POST", "/openai/responses?a?b", 400),
     ],
 )
+@pytest.mark.threat("H6")
 def test_anything_else_is_refused(method: str, target: str, status: int) -> None:
     verdict = decide_request(PROVIDERS["openai"], method, target)
     assert isinstance(verdict, Refused) and verdict.status == status
@@ -64,6 +65,7 @@ def test_anything_else_is_refused(method: str, target: str, status: int) -> None
 
 @settings(deadline=None)
 @given(st.text(max_size=60))
+@pytest.mark.threat("H6")
 def test_only_listed_paths_ever_pass(rest: str) -> None:
     verdict = decide_request(PROVIDERS["openai"], "POST", "/openai" + rest)
     if isinstance(verdict, Allowed):

@@ -108,6 +108,7 @@ def test_allowed(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", REFUSED)
+@pytest.mark.threat("G9")
 def test_refused(path: str) -> None:
     assert decide_mount(_facts(path), _context()) == Deny(REFUSED[path])
 
@@ -119,6 +120,7 @@ def test_a_refusal_has_the_code_and_its_hint() -> None:
 
 
 @pytest.mark.parametrize("place", ["/home/ann", "/home/ann/.ssh", "/etc", "/home/ann/.local/share/pui", "/"])
+@pytest.mark.threat("G9")
 def test_a_bind_mount_is_the_folder_itself(place: str) -> None:
     bound = _facts("/mnt/harmless", folder=_at("/mnt/harmless", same_as=place))
     assert isinstance(decide_mount(bound, _context()), Deny)
@@ -194,6 +196,7 @@ def test_another_task_reads_it() -> None:
 
 
 @pytest.mark.parametrize("root", ["\\\\wsl$\\Debian", "\\\\WSL.localhost\\Debian"])
+@pytest.mark.threat("G9")
 def test_windows_refuses_folders_of_wsl(root: str) -> None:
     path = PureWindowsPath(root) / "home"
     facts = FolderFacts(str(path), _at(path), is_directory=True, read_only=True)

@@ -260,6 +260,7 @@ def _first(facts: HostFacts, *, tcg_is_allowed: bool = False, pack: PackFact = P
     return decide_preflight(pack, facts, REQUEST, tcg_is_allowed).findings[0]
 
 
+@pytest.mark.threat("E3")
 def test_a_broken_accelerator_is_told_with_its_evidence() -> None:
     finding = _first(_with(accelerators=(_kvm("broken", "KVM internal error. Suberror: 1"),)))
     wanted = "The accelerator opens but a probe machine did not run on it (kvm): KVM internal error. Suberror: 1"
@@ -290,6 +291,7 @@ def test_a_bad_pack_without_facts_has_one_finding() -> None:
     assert decide_preflight(BROKEN, None, REQUEST, False).findings[0].action == "install_pack"
 
 
+@pytest.mark.threat("E5")
 def test_the_developer_switch_is_loud() -> None:
     notes = decide_preflight(PACK, NO_KVM, REQUEST, True).findings
     assert "DEVELOPER SWITCH" in notes[1].message

@@ -72,6 +72,7 @@ def _parsed(option: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.threat("E11")
 def test_a_path_is_never_syntax(path: str) -> None:
     plain, argv = qemu_argv(_plan("/plain")), qemu_argv(_plan(path))
     assert len(argv) == len(plain)
@@ -86,12 +87,14 @@ def test_a_path_is_never_syntax(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.threat("E11")
 def test_companions_get_paths_as_they_are(path: str) -> None:
     share = ShareInput("pui0", P(path), True, MountServerSocket(P("/run/s"), 7))
     assert f"--shared-dir={path}" in virtiofsd_argv(PACK, LINUX, share)
     assert overlay_argv(PACK, LINUX, P(path), P(path))[-2:] == (path, path)
 
 
+@pytest.mark.threat("H13", "H14")
 def test_no_network_and_no_default_device() -> None:
     argv = qemu_argv(_plan("/p"))
     assert not [word for word in argv if word.startswith(("-net", "-nic")) or "virtio-net" in word]

@@ -273,6 +273,7 @@ def test_f15_a_prompt_with_line_separators_is_one_ascii_line() -> None:
     assert line.isascii() and line.count(b"\n") == 1 and "get_state" in COMMANDS
 
 
+@pytest.mark.threat("F12")
 def test_resync_drops_the_torn_line() -> None:
     client = RpcClient()
     client.feed(b'{"type":"agent_st')

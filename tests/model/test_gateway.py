@@ -76,6 +76,7 @@ def test_either_header_carries_the_token(headers: dict[str, str]) -> None:
     "headers",
     [{}, {"authorization": "Basic x"}, {"authorization": "Bearer task-token-2"}, {"x-api-key": TOKEN + "x"}],
 )
+@pytest.mark.threat("H19")
 def test_without_the_token_nothing_is_answered(headers: dict[str, str]) -> None:
     async def act(made: Rig) -> None:
         response = await made.client.post(URL, json=_body("@text"), headers=headers)
@@ -148,6 +149,7 @@ def test_expect_and_chunked_bodies_are_understood() -> None:
         (b"POST / HTTP/1.1\r\nhost: x\r\na: " + b"b" * 120_000 + b"\r\n\r\n", b" 431 "),
     ],
 )
+@pytest.mark.threat("H10", "H12")
 def test_what_is_not_a_good_request_is_refused_and_only_that_connection_ends(data: bytes, status: bytes) -> None:
     async def act(made: Rig) -> None:
         assert status in (await _raw(made.port, data)).split(b"\r\n")[0]
@@ -156,6 +158,7 @@ def test_what_is_not_a_good_request_is_refused_and_only_that_connection_ends(dat
     _with_rig(act)
 
 
+@pytest.mark.threat("H17")
 def test_bodies_of_all_connections_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = http_server.BodyBudget(10)
     assert budget.take(10) and not budget.take(1)
@@ -171,6 +174,7 @@ def test_bodies_of_all_connections_together_are_bounded(monkeypatch: pytest.Monk
     _with_rig(act)
 
 
+@pytest.mark.threat("H17")
 def test_a_slow_request_and_an_idle_connection_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "READ_DEADLINE_S", 0.1)
     monkeypatch.setattr(http_server, "IDLE_DEADLINE_S", 0.1)
@@ -214,6 +218,7 @@ def test_a_client_that_leaves_a_hanging_answer_frees_its_stream() -> None:
     _with_rig(act)
 
 
+@pytest.mark.threat("F13")
 def test_a_reader_that_stops_does_not_stop_the_others() -> None:
     async def act(made: Rig) -> None:
         async with made.client.stream("POST", URL, json=_body("@biglines"), headers=AUTH) as slow:

@@ -108,6 +108,7 @@ def test_pieces_arrive_as_they_come() -> None:
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+@pytest.mark.threat("H9")
 def test_a_redirect_is_not_followed(status: str) -> None:
     async def act(made: Rig, provider: Provider) -> None:
         response = await _post(made)
@@ -159,6 +160,7 @@ def test_an_answer_cut_by_the_provider_is_cut_for_the_guest() -> None:
     _ask(answer, act)
 
 
+@pytest.mark.threat("H17")
 def test_an_error_body_is_bounded() -> None:
     async def act(made: Rig, _provider: Provider) -> None:
         response = await _post(made)

@@ -187,6 +187,7 @@ def test_what_extensions_put_on_the_screen(folder: Path) -> None:
     play(folder, story, FakeScript(stays_busy=True, tells=tells))
 
 
+@pytest.mark.threat("F6")
 def test_a_guest_that_floods_the_screen_stays_within_bounds(folder: Path) -> None:
     """A huge notice, hundreds of statuses and widgets, and notices without end."""
 
@@ -206,6 +207,7 @@ def test_a_guest_that_floods_the_screen_stays_within_bounds(folder: Path) -> Non
     play(folder, story, FakeScript(stays_busy=True, tells=tuple(tells)))
 
 
+@pytest.mark.threat("F6")
 def test_a_flood_of_dialogs_ends_the_task_by_name(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         task_id = await rig.task()
@@ -379,6 +381,7 @@ def test_events_of_a_task_end_with_the_page_that_left_it(folder: Path) -> None:
     play(folder, story)
 
 
+@pytest.mark.threat("I6")
 def test_links_of_an_entry_are_found_on_this_side(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         live = await rig.running()

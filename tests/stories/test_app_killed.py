@@ -63,6 +63,7 @@ def brought_to(process: subprocess.Popen[str], base: Base, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.threat("J1")
 def test_nothing_outlives_the_app_and_the_next_start_tells(base: Base, state: str) -> None:
     script, marker = STATES[state]
     base.prepare(FakeScript(**script))
@@ -94,6 +95,7 @@ def _check_recovery(base: Base, state: str) -> None:
     assert recover(base) == [], "a second start found something again"
 
 
+@pytest.mark.threat("J5")
 def test_a_task_of_a_running_app_is_left_alone(base: Base) -> None:
     base.prepare(FakeScript(hang_in="prompt"))
     with app_program(base) as process:
@@ -131,6 +133,7 @@ def _left_task(base: Base, pid: int, start_ticks: int) -> str:
 
 
 @pytest.mark.parametrize("is_the_same", [True, False], ids=["orphan", "pid-reused"])
+@pytest.mark.threat("J4")
 def test_an_orphan_is_ended_but_never_a_stranger_with_its_number(base: Base, is_the_same: bool) -> None:
     base.prepare()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
@@ -146,6 +149,7 @@ def test_an_orphan_is_ended_but_never_a_stranger_with_its_number(base: Base, is_
             child.kill()
 
 
+@pytest.mark.threat("J1")
 def test_a_torn_or_foreign_journal_stops_no_start(base: Base) -> None:
     base.prepare(FakeScript(hang_in="prompt"))
     with app_program(base) as process:

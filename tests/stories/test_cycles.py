@@ -10,6 +10,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.support.app_process import Base, processes_of, real_services, supervisor_of
 from tests.support.fake_guest import FakeScript
 from tests.support.playbook import check_over, files_below
@@ -30,6 +32,7 @@ def counts(base: Base) -> tuple[int, int, int, int]:
     return fds, threading.active_count(), len(processes_of(base.folder)), len(asyncio.all_tasks())
 
 
+@pytest.mark.threat("J7")
 def test_fifty_cycles_leave_nothing_behind(base: Base) -> None:
     base.prepare(FakeScript(recording="net-offline-prompt"))
 

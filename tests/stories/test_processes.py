@@ -133,6 +133,7 @@ async def stuck_in(supervisor: Supervisor, task_id: str, base: Base, state: str)
 
 
 @pytest.mark.parametrize(("script", "state", "code"), HANGS)
+@pytest.mark.threat("F8")
 def test_a_hang_in_each_state_meets_its_limit(base: Base, script: dict[str, Any], state: str, code: str) -> None:
     """The limits run on a clock that the test moves on; everything else is real."""
     clock = SimulatedClock()
@@ -169,6 +170,7 @@ def test_cancel_in_each_state(base: Base, script: dict[str, Any], state: str) ->
         ({"overlay_hangs": True}, "overlay-prep", "qemu-img", "launch.overlay"),
     ],
 )
+@pytest.mark.threat("J2")
 def test_kill_9_of_each_process_in_each_state(
     base: Base, script: dict[str, Any], state: str, program: str, code: str
 ) -> None:
@@ -185,6 +187,7 @@ def test_kill_9_of_each_process_in_each_state(
     assert outcome_of(view) == ("failed", code)
 
 
+@pytest.mark.threat("J3")
 def test_a_machine_that_obeys_nothing_is_killed_in_teardown(base: Base) -> None:
     async def story(supervisor: Supervisor, task_id: str) -> None:
         await stuck_in(supervisor, task_id, base, "running")
@@ -233,6 +236,7 @@ def test_a_pack_is_installed_after_set_up_required_and_the_task_goes_on(base: Ba
     assert outcome_of(play(base, services, story)) == ("completed", "")
 
 
+@pytest.mark.threat("E4")
 def test_an_accelerator_that_does_not_work_is_set_up_required(base: Base) -> None:
     """The real probe, whose machine here reports an internal error of the accelerator."""
     base.prepare(FakeScript(probe="internal-error"))
@@ -250,6 +254,7 @@ def test_an_accelerator_that_does_not_work_is_set_up_required(base: Base) -> Non
     play(base, services, story)
 
 
+@pytest.mark.threat("G10")
 def test_a_replaced_folder_is_not_mounted(base: Base) -> None:
     """threats.md, G10: the folder of that name is another one now."""
 

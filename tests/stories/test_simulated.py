@@ -217,6 +217,7 @@ def test_a_hang_in_each_state_meets_its_limit(folder: Path, state: str) -> None:
 
 
 @pytest.mark.parametrize("phase", ["hello", "configured", "rpc"])
+@pytest.mark.threat("E7", "F8")
 def test_a_guest_that_falls_silent_in_the_handshake_is_a_timeout(folder: Path, phase: str) -> None:
     view = play(SimulatedPorts(folder, FakeScript(hang_in=phase)), in_state("handshake", expire))
     assert outcome_of(view) == ("failed", "guest.handshake_timeout")
@@ -242,6 +243,7 @@ def test_cancel_before_the_start_writes_nothing_but_the_end(folder: Path) -> Non
         ("virtiofsd-pui0", "running", "launch.mount_server"),
     ],
 )
+@pytest.mark.threat("J2")
 def test_a_killed_process_is_named(folder: Path, dies: str, state: str, code: str) -> None:
     world = SimulatedPorts(folder, **STUCK[state][0])  # type: ignore[arg-type]
     view = play(world, in_state(state, lambda _, world: world.processes[dies].die(-9)))
@@ -250,6 +252,7 @@ def test_a_killed_process_is_named(folder: Path, dies: str, state: str, code: st
 
 
 @pytest.mark.parametrize("state", ["handshake", "running"])
+@pytest.mark.threat("E9")
 def test_trouble_that_qemu_reports_ends_the_task(folder: Path, state: str) -> None:
     def panic(_supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.processes["qemu"].report("the guest's kernel panicked")  # type: ignore[attr-defined]
@@ -260,6 +263,7 @@ def test_trouble_that_qemu_reports_ends_the_task(folder: Path, state: str) -> No
 
 
 @pytest.mark.parametrize("port", ["ctl", "rpc"])
+@pytest.mark.threat("E9")
 def test_a_port_that_the_guest_closes_ends_the_task(folder: Path, port: str) -> None:
     world = SimulatedPorts(folder, FakeScript(hang_in="prompt"))
     view = play(world, in_state("running", lambda _, world: world.channels[port].guest_closes()))
@@ -267,6 +271,7 @@ def test_a_port_that_the_guest_closes_ends_the_task(folder: Path, port: str) -> 
 
 
 @pytest.mark.parametrize("state", ["handshake", "running"])
+@pytest.mark.threat("E9")
 def test_an_exit_of_pi_is_told_with_its_stderr(folder: Path, state: str) -> None:
     def pi_exits(_supervisor: Supervisor, world: SimulatedPorts) -> None:
         world.channels["ctl"].deliver(b"stderr data=out%20of%20memory%0A\nexited signal=9 stderr_dropped=0\n")
@@ -293,6 +298,7 @@ def test_an_exit_of_pi_is_told_with_its_stderr(folder: Path, state: str) -> None
     ],
     ids=["garbage-ctl", "flood-ctl", "garbage-rpc", "flood-rpc", "garbage-model"],
 )
+@pytest.mark.threat("F1", "F3")
 def test_hostile_bytes_do_no_harm_or_are_named(folder: Path, script: FakeScript, codes: set[str]) -> None:
     async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
         supervisor.trigger("t1", "start")
@@ -363,6 +369,7 @@ def test_a_probe_that_hangs_is_set_up_required_and_can_be_cancelled(folder: Path
     assert outcome_of(play(SimulatedPorts(folder, held={"probe"}), story)) == ("cancelled", "task.cancelled")
 
 
+@pytest.mark.threat("G10")
 def test_a_folder_that_was_replaced_between_choice_and_launch_is_refused(folder: Path) -> None:
     """threats.md, G10."""
     world = SimulatedPorts(folder)
@@ -403,6 +410,7 @@ def test_a_busy_folder_and_the_limit_are_refused_without_a_trace(folder: Path) -
     play(world, story)
 
 
+@pytest.mark.threat("J9")
 def test_a_full_disk_while_running_ends_the_task_and_releases_everything(folder: Path) -> None:
     world = SimulatedPorts(folder, FakeScript(hang_in="prompt"))
 

@@ -246,6 +246,7 @@ def test_one_failing_release_does_not_keep_the_others_from_running() -> None:
 
 
 @pytest.mark.parametrize("full_from", [3, 8, 14, 19])
+@pytest.mark.threat("J9")
 def test_a_full_disk_ends_the_task_by_name_and_still_releases_everything(full_from: int) -> None:
     bench = Bench({"serve_channel": hang}, MemoryJournal(full_from))
     asyncio.run(_until_finished(bench))

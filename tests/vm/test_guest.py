@@ -116,6 +116,7 @@ def test_deleting_while_reading_the_directory_leaves_nothing(guest: Guest) -> No
     assert not many.exists()
 
 
+@pytest.mark.threat("G7")
 def test_a_read_only_folder_stays_so_whatever_is_tried(guest: Guest) -> None:
     """threats.md, G7: the guest itself believes that it may write."""
     folder = f"/folders/{guest.docs.name}"
@@ -135,6 +136,7 @@ def test_a_read_only_folder_stays_so_whatever_is_tried(guest: Guest) -> None:
     assert (guest.docs / "README.md").read_text() == "# A sample\n\nhello\n"
 
 
+@pytest.mark.threat("G1", "G3")
 def test_links_lead_to_the_guests_own_files(guest: Guest) -> None:
     """threats.md, G1 and G3: the server never follows a link or `..` out of the share."""
     if guest.kind == "virtiofs":
@@ -146,12 +148,14 @@ def test_links_lead_to_the_guests_own_files(guest: Guest) -> None:
     assert guest.out("cd .. && pwd") == "/"
 
 
+@pytest.mark.threat("G1")
 def test_a_link_made_in_the_guest_is_not_followed_on_the_host(guest: Guest) -> None:
     guest.out(f"ln -s {guest.outside}/secret.txt planted")
     assert guest.sh("cat planted")[0] != 0 and guest.sh("echo x > planted")[0] != 0
     assert (guest.outside / "secret.txt").read_text() == "canary of the host\n"
 
 
+@pytest.mark.threat("G5", "G6")
 def test_special_files_do_not_appear_on_the_host_with_power(guest: Guest) -> None:
     """threats.md, G5 and G6."""
     guest.sh("mknod device c 1 3; cp /bin/true tool && chmod 4755 tool")
@@ -160,6 +164,7 @@ def test_special_files_do_not_appear_on_the_host_with_power(guest: Guest) -> Non
     assert "nosuid" in guest.out("grep ' /workspace ' /proc/mounts")
 
 
+@pytest.mark.threat("H1", "H13", "H14")
 def test_there_is_no_network(guest: Guest) -> None:
     assert guest.out("ls /sys/class/net") == "lo"
     assert guest.out("grep -c : /proc/net/dev") == "1"

@@ -38,6 +38,7 @@ def pids_of(program: str, folder: Path) -> list[int]:
     ("victim", "code"),
     [("qemu-system", "launch.qemu_exit"), ("virtiofsd", "launch.mount_server"), ("pi", "guest.agent_exit")],
 )
+@pytest.mark.threat("J2")
 def test_kill_9_while_running_is_named_and_clean(real: RealApp, victim: str, code: str) -> None:
     async def main() -> TaskView:
         with real.composed() as app:
@@ -58,6 +59,7 @@ def test_kill_9_while_running_is_named_and_clean(real: RealApp, victim: str, cod
 
 
 @pytest.mark.parametrize("state", ["qemu-launch", "handshake", "running"])
+@pytest.mark.threat("J1")
 def test_kill_9_of_the_app_leaves_nothing_and_the_next_start_tells(real: RealApp, state: str) -> None:
     with started(real, "--folder", str(real.project("app")), "@hang") as process:
         until_line(process, type="transition", to=state)
@@ -75,6 +77,7 @@ def test_kill_9_of_the_app_leaves_nothing_and_the_next_start_tells(real: RealApp
         assert app.supervisor.recover() == []
 
 
+@pytest.mark.threat("J7")
 def test_ten_launches_and_teardowns_leave_nothing(real: RealApp) -> None:
     """Each up to the guest's hello (its kernel, disk, folders and ports work), then cancelled."""
     project = real.project("cycles")
@@ -165,6 +168,7 @@ class CuttableChannel:
         opened.set()
 
 
+@pytest.mark.threat("F12")
 def test_pi_lives_on_when_its_port_is_cut_and_joined(real: RealApp) -> None:
     async def main() -> None:
         with real.composed() as app:
