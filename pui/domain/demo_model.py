@@ -1,7 +1,8 @@
 """A small scripted model that speaks chat-completions: the default without a key, and the tests' model.
 
 In: the body of a request. Out: a DemoResponse: status, headers and the steps of its body. Never: I/O, waiting, state.
-A person gets the script of demo_script.py; `@name` in the last prompt picks a scenario for tests (SCENARIOS).
+A person gets the script of demo_script.py; `@name` in the last prompt picks a scenario (SCENARIOS): most are for tests,
+`@work`, `@slow` and `@markdown` show a person what steering, stopping and a formatted answer are like.
 """
 
 from __future__ import annotations
@@ -19,6 +20,27 @@ from pui.domain.model_policy import DEMO_MODEL
 _PIECE_CHARS = 24
 _PACE_S = 0.02
 _BIG_LINE_CHARS = 300_000
+_WORK_ROUNDS = 5
+_MARKDOWN = """\
+# Demo model: how a text looks
+
+A script wrote this. It has **bold**, *italic*, `code` and [a link](https://example.org/demo).
+
+1. first
+2. second
+   - inner
+
+| what | how many |
+| --- | ---: |
+| lines | 3 |
+
+```python
+def greet(name: str) -> str:
+    return f"hello {name}"
+```
+
+> Quoted. <b>Not bold</b>, because markup of the guest is text.
+"""
 
 
 @dataclass(frozen=True)
@@ -133,6 +155,20 @@ def _slow_scenario(_turn: Turn) -> DemoResponse:
     return _stream(DemoMessage("Demo model: slowly, word by word. " * 14), pace_s=0.25)
 
 
+def _work_scenario(turn: Turn) -> DemoResponse:
+    """Five tool calls of some seconds each: time to steer, to queue, to watch output as it comes, to stop."""
+    done = len(turn.calls)
+    if done >= _WORK_ROUNDS:
+        return _stream(DemoMessage(f"Demo model: all {_WORK_ROUNDS} rounds are done; a script counted them."))
+    command = f"for i in 1 2 3 4; do echo round {done + 1}, step $i; sleep 1; done"
+    text = f"Demo model: round {done + 1} of {_WORK_ROUNDS}."
+    return _stream(DemoMessage(text, "bash", {"command": command}), call_number=turn.call_count)
+
+
+def _markdown_scenario(_turn: Turn) -> DemoResponse:
+    return _stream(DemoMessage(_MARKDOWN))
+
+
 def _cut_scenario(_turn: Turn) -> DemoResponse:
     return DemoResponse(200, _SSE_HEADERS, (_chunk({"role": "assistant", "content": "partial "}), Cut()))
 
@@ -151,6 +187,8 @@ SCENARIOS: Mapping[str, Callable[[Turn], DemoResponse]] = {
     "tools": _tools_scenario,
     "hang": _hang_scenario,
     "slow": _slow_scenario,
+    "work": _work_scenario,
+    "markdown": _markdown_scenario,
     "e500": lambda _turn: error_response(500, "demo model: an error as asked"),
     "e429": lambda _turn: error_response(429, "demo model: too many requests, as asked", {"retry-after": "1"}),
     "cut": _cut_scenario,

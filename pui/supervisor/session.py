@@ -224,12 +224,24 @@ class Session:
 
     async def answer(self, dialog_id: str, *, value: str | None = None, confirmed: bool | None = None) -> None:
         """Answer a dialog; without a value it is cancelled. An answer to one that is closed does nothing."""
+        self._check_answer(dialog_id, value, confirmed)
         cancelled = value is None and confirmed is None
         raw = None if value is None else self.panel.raw_option(dialog_id, value)
         line = self._client.answer(dialog_id, value=raw, confirmed=confirmed, cancelled=cancelled)
         if line:
             await self._connected().write(line)
         self._close_dialogs([dialog_id])
+
+    def _check_answer(self, dialog_id: str, value: str | None, confirmed: bool | None) -> None:
+        """Raises CallerError("caller.bad_request") for an answer of the wrong kind."""
+        dialog = next((dialog for dialog in self.panel.dialogs if dialog.id == dialog_id), None)
+        if dialog is None:
+            return
+        is_yes_or_no = dialog.method == "confirm"
+        if (is_yes_or_no and value is not None) or (not is_yes_or_no and confirmed is not None):
+            raise CallerError("caller.bad_request", f"a dialog of the kind {dialog.method} has another kind of answer")
+        if dialog.method == "select" and value is not None and value not in dialog.options:
+            raise CallerError("caller.bad_request", "the answer is not one of the options")
 
     def note_fault(self, fault: PuiError) -> None:
         """Something that did not work, told in the transcript where the person reads."""

@@ -163,11 +163,12 @@ class Supervisor:
         return [id_ for id_, task in self._tasks.items() if not task.loop_task.done()]
 
     async def shutdown(self) -> None:
-        """Cancel every live task and wait until its teardown is through."""
+        """Cancel every live task and wait until its teardown is through; no more news follow."""
         running = [task for task in self._tasks.values() if not task.is_over]
         for task in running:
             task.runner.post(Triggered("cancel"))
         await asyncio.gather(*(task.loop_task for task in running), return_exceptions=True)
+        self.news.close()
 
     def _live(self, task_id: str) -> LiveTask:
         if task_id not in self._tasks:

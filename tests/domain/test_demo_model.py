@@ -168,12 +168,32 @@ def test_the_tools_scenario_calls_once_and_ends() -> None:
     assert "tool_calls" not in str(_events(_request("@tools", ("bash", {}, "demo\n"))))
 
 
+def test_the_work_scenario_takes_five_rounds_and_gives_way_to_a_steer() -> None:
+    rounds: list[Exchange] = []
+    for number in range(1, 6):
+        assert f"round {number}, step" in str(_request("@work", *rounds).steps)
+        rounds.append(("bash", {}, "done"))
+    assert "tool_calls" not in str(_events(_request("@work", *rounds)))
+    messages = [*_messages("@work", *rounds[:2]), {"role": "user", "content": "@text please"}]
+    steered = demo_response(json.dumps({"messages": messages, "tools": [{}]}).encode())
+    assert "only text" in str(steered.steps)
+
+
+def test_the_markdown_scenario_says_that_a_script_wrote_it() -> None:
+    said = "".join(
+        event["choices"][0]["delta"].get("content") or ""
+        for event in _events(_request("@markdown"))
+        if event["choices"]
+    )
+    assert said.startswith("# Demo model") and "A script wrote this" in said and "```python" in said
+
+
 @pytest.mark.parametrize("prompt", ["mail me@text.example", "@textual", "x@text", "@nobody"])
 def test_other_words_pick_no_scenario(prompt: str) -> None:
     assert "fixed script" in "".join(
         event["choices"][0]["delta"].get("content") or "" for event in _events(_request(prompt)) if event["choices"]
     )
-    assert len(SCENARIOS) == 9
+    assert len(SCENARIOS) == 11
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"messages":{}}', b"\xff"])

@@ -140,7 +140,9 @@ def test_dialogs_are_answered_cancelled_by_abort_or_closed_by_their_own_timer(fo
         shown = (await rig.call("task.open", **task, tail=1))["agent"]["dialogs"]
         assert shown[0]["options"] == ["a<U+202E>b", "c"] and shown[1]["timeout_ms"] == 5000
         assert (await rig.call("task.open", **task, tail=1))["row"]["needs_you"] == "question"
-        assert await rig.refused("agent.answer", **task, dialog_id="d1", value="z") == "protocol.local"
+        assert await rig.refused("agent.answer", **task, dialog_id="d1", value="z") == "caller.bad_request"
+        assert await rig.refused("agent.answer", **task, dialog_id="d1", confirmed=True) == "caller.bad_request"
+        assert await rig.refused("agent.answer", **task, dialog_id="d2", value="yes") == "caller.bad_request"
         await rig.call("agent.answer", **task, dialog_id="d1", value="a<U+202E>b")
         assert rig.world.guest.commands[-1] == {"type": "extension_ui_response", "id": "d1", "value": "a\u202eb"}
         await rig.world.clock.advance(6)

@@ -95,7 +95,7 @@ def in_state(state: str, deed: Callable[[Supervisor, SimulatedPorts], object]) -
 
 def expire(supervisor: Supervisor, world: SimulatedPorts) -> None:
     """Time passes, beyond any limit."""
-    supervisor.live("t1").loop_task.get_loop().create_task(world.clock.advance(100_000))
+    supervisor.live("t1").loop_task.get_loop().create_task(world.clock.advance(1_000_000))
 
 
 def cancel(supervisor: Supervisor, _world: SimulatedPorts) -> None:
