@@ -4,7 +4,7 @@
  *
  * In: a ChartView, a Moment. Out: elements; a choice of a line or a state. Never: a layout of its own.
  */
-import { html, useEffect, useRef } from "/vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "/vendor/preact.js";
 import { shortDuration } from "../../format.js";
 import { t } from "../../strings.js";
 import { stepsOf } from "./diagram-trace.js";
@@ -128,7 +128,7 @@ function Badge({ wire, steps, choose }) {
  * @param {any} svg @param {{x: number, y: number, width: number, height: number}} whole @param {{current: any}} control @param {string} key a new drawing begins whole
  */
 function useZoom(svg, whole, control, key) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const node = svg.current;
     let seen = { ...whole };
     const show = () => node.setAttribute("viewBox", `${seen.x} ${seen.y} ${seen.width} ${seen.height}`);

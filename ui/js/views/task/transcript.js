@@ -54,7 +54,7 @@ export class Transcript {
     this.rowsNode = el("div", "log-rows");
     this.space = el("div", "log-space", this.rowsNode);
     this.earlier = el("p", { class: "log-earlier", hidden: true }, t("task.log.loading"));
-    this.element = el("div", { class: "log", tabindex: "0", role: "feed", "aria-label": t("task.log.label") }, this.earlier, this.space);
+    this.element = el("div", { class: "log", tabindex: "0", role: "region", "aria-label": t("task.log.label") }, this.earlier, this.space);
     this.element.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.element.addEventListener("keydown", (event) => this._key(event));
   }
@@ -90,6 +90,8 @@ export class Transcript {
   render() {
     if (!this.isAttached) return;
     const before = this.heights.count;
+    // a feed without an article would be no feed
+    this.element.setAttribute("role", this.log.entries.length ? "feed" : "region");
     this._takeShape();
     const changes = this.log.takeChanges();
     if (!this.isStuck && this.heights.count > before) this._count(this.heights.count - before);
