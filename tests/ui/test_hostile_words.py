@@ -48,7 +48,8 @@ def test_events_carry_no_markup_either(show: Show) -> None:
     bridge.send({"type": "pack", "pack": no_pack_view(job=job(state="failed", kind=HOSTILE, error=error))})
     expect(page.get_by_role("alert").first).to_contain_text("<img src=x")
     assert_nothing_ran(page)
-    odd = pack("1.4.0", version=HOSTILE, reason=HOSTILE, signed_by=HOSTILE, components={HOSTILE: HOSTILE})
+    words = dict.fromkeys(("version", "reason", "signed_by", "created"), HOSTILE)
+    odd = {**pack("1.4.0"), **words, "components": {HOSTILE: HOSTILE}}
     page.evaluate("location.hash = '#/settings/packs'")
     bridge.send({"type": "pack", "pack": pack_view(packs=[odd], active=odd, check_error=error)})
     expect(page.locator(".pack").first).to_contain_text("<img src=x")
@@ -57,7 +58,7 @@ def test_events_carry_no_markup_either(show: Show) -> None:
 
 def test_the_policy_of_the_page_refuses_markup(show: Show) -> None:
     """Trusted Types are on: a sink of markup throws, whatever a view may try one day."""
-    page = show(hostile())
+    page = show(hostile(), may_fail=True)  # it says in the console what it has refused
     for sink in ("document.body.innerHTML = '<b>x</b>'", "trustedTypes.createPolicy('mine', {})"):
         tried = page.evaluate(
             f"(() => {{ try {{ {sink}; return 'done'; }} catch (fault) {{ return fault.name; }} }})()"

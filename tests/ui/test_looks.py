@@ -51,7 +51,7 @@ def serious_faults(page: Page) -> list[str]:
 
 def take(page: Page, name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=str(PICTURES / f"{name}.png"), animations="disabled")
+    (PICTURES / f"{name}.png").write_bytes(page.screenshot(animations="disabled"))
 
 
 @pytest.mark.parametrize(("scene", "place"), VIEWS, ids=lambda value: str(value).replace("/", "-"))

@@ -101,12 +101,14 @@ class Guarded extends Component {
   }
 }
 
+/** @type {Map<string, any>} */
+const VIEWS = new Map([["tasks", TasksView], ["new", NewTaskView], ["setup", SetupView], ["settings", SettingsView]]);
+
 function View() {
   const { parts } = route.value;
   if (!app.value) return html`<div><div class="page"><${Skeleton} lines=${6} /></div></div>`;
-  const views = { tasks: TasksView, new: NewTaskView, setup: SetupView, settings: SettingsView };
   if (parts[0] === "task" && parts[1]) return html`<${TaskPlace} key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
-  const Found = /** @type {any} */ (views)[parts[0]] || TasksView;
+  const Found = VIEWS.get(parts[0]) || TasksView;
   return html`<${Found} key=${parts[0]} section=${parts[1]} />`;
 }
 
@@ -153,7 +155,7 @@ function Rail() {
 function RailTask({ row, isHere }) {
   const folder = row.folders[0]?.name;
   return html`<li><a data-stop href=${href("task", row.task_id)} aria-current=${isHere ? "page" : undefined} class=${row.needs_you ? "needs-you" : row.is_over ? "over" : ""}>
-    <${TaskMark} row=${row} /><span class="rail-text"><span class="ellipsis">${row.title}</span>
+    <${TaskMark} row=${row} isSilent=${!!row.needs_you} /><span class="rail-text"><span class="ellipsis">${row.title}</span>
     <small class="ellipsis">${row.needs_you ? wordOf(row) : folder || t("folder.none")}</small></span></a></li>`;
 }
 
@@ -182,7 +184,7 @@ function Status() {
     <a href=${href("settings", "packs")}><${Icon} name="box" size=${13} />${job ? `${job.phase_label} ${bytes(job.done_bytes)}` : active ? t("status.pack", { version: active.version }) : t("status.no_pack")}</a>
     <span class="status-part"><${Icon} name="chip" size=${13} />${t("status.machines", { n: liveCount.value, limit: found.limits.machine_limit })}</span>
     <span class="grow"></span>
-    ${settings.value?.model && html`<a href=${href("settings", "models")}>${settings.value.model.model}</a>`}
+    ${settings.value?.model && html`<a class="status-model" href=${href("settings", "models")}>${settings.value.model.model}</a>`}
     <button type="button" class="status-part" onClick=${() => (overlay.value = "keys")}>${t("keys.title")} <kbd>?</kbd></button>
   </footer>`;
 }

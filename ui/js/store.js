@@ -113,7 +113,7 @@ function applyEvents(events) {
       } else if (event.type === "task_removed") {
         rows = rows || new Map(tasks.value);
         rows.delete(event.task_id);
-      } else if (whole[event.type]) whole[event.type](event);
+      } else if (Object.hasOwn(whole, event.type)) whole[event.type](event);
       else if (event.task_id) tellTask(event);
     }
     if (rows) tasks.value = rows;

@@ -20,7 +20,7 @@ export const languages = () => Object.keys(catalogues);
 
 /** @param {string} code */
 export function setLanguage(code) {
-  current = catalogues[code] ? code : "en";
+  current = Object.hasOwn(catalogues, code) ? code : "en";
 }
 
 /** @param {string} key */

@@ -29,7 +29,7 @@ const SHAPES = {
   trash: ["M2.8 4.4h10.4M6.3 4.2V2.6h3.4v1.6M4.2 4.6l.6 8.8h6.4l.6-8.8M6.8 7v4M9.2 7v4"],
   chevron: ["m6 3.8 4.2 4.2L6 12.2"],
   down: ["m3.8 6 4.2 4.2L12.2 6"],
-  more: ["M3.5 8h.01M8 8h.01M12.5 8h.01"],
+  more: ["fill:M3.5 9.3a1.3 1.3 0 1 0 0-2.6 1.3 1.3 0 0 0 0 2.6ZM8 9.3a1.3 1.3 0 1 0 0-2.6 1.3 1.3 0 0 0 0 2.6ZM12.5 9.3a1.3 1.3 0 1 0 0-2.6 1.3 1.3 0 0 0 0 2.6Z"],
   question: ["M5.6 6.1A2.4 2.4 0 0 1 8 3.8c1.4 0 2.5.9 2.5 2.2 0 1.8-2.4 1.9-2.4 3.6", "M8.1 12.2v.2"],
   turn: ["M2.5 4.2c0-.7.5-1.2 1.2-1.2h8.6c.7 0 1.2.5 1.2 1.2v5.6c0 .7-.5 1.2-1.2 1.2H7.4L4.5 13.4V11h-.8c-.7 0-1.2-.5-1.2-1.2V4.2Z"],
   network: ["M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM2.2 8h11.6M8 2c2 1.8 2.7 3.9 2.7 6S10 12.2 8 14c-2-1.8-2.7-3.9-2.7-6S6 3.8 8 2Z"],
@@ -56,7 +56,7 @@ const SHAPES = {
 
 /** @param {{name: string, size?: number, label?: string}} props `label` only where no text stands beside it */
 export function Icon({ name, size = 16, label = "" }) {
-  const shapes = SHAPES[name] || SHAPES.info;
+  const shapes = Object.hasOwn(SHAPES, name) ? SHAPES[name] : SHAPES.info;
   return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 16 16" role=${label ? "img" : undefined}
     aria-label=${label || undefined} aria-hidden=${label ? undefined : "true"}>
     ${shapes.map((shape) =>

@@ -31,18 +31,18 @@ export function wordOf(row) {
   return kind === "working" ? row.agent_label || row.state_label : row.state_label;
 }
 
-/** @param {{row: any, size?: number}} props */
-export function TaskMark({ row, size = 14 }) {
+/** @param {{row: any, size?: number, isSilent?: boolean}} props `isSilent` where the word stands beside it */
+export function TaskMark({ row, size = 14, isSilent }) {
   const kind = markOf(row);
   const word = wordOf(row);
-  return html`<span class="mark ${kind}" role="img" aria-label=${word} title=${word}>
+  return html`<span class="mark ${kind}" title=${word} ...${isSilent ? { "aria-hidden": "true" } : { role: "img", "aria-label": word }}>
     ${ICONS[kind] ? html`<${Icon} name=${ICONS[kind]} size=${size} />` : html`<i class=${kind === "busy" ? "ring" : "beat"}></i>`}
   </span>`;
 }
 
 /** Mark and word in a pill. @param {{row: any}} props */
 export const StatePill = ({ row }) =>
-  html`<span class="pill ${markOf(row)}"><${TaskMark} row=${row} size=${12} /><span aria-hidden="true">${wordOf(row)}</span></span>`;
+  html`<span class="pill ${markOf(row)}"><${TaskMark} row=${row} size=${12} isSilent /><span>${wordOf(row)}</span></span>`;
 
 /** Loud on purpose: under emulation there is no isolation boundary. */
 export const EmulatedBadge = () =>

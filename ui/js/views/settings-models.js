@@ -34,10 +34,10 @@ function Provider({ provider, chosen, onAskKey }) {
       ${!isDefault && !fault && html`<${Button} size="small" kind="quiet" onClick=${use}>${t("models.use")}</${Button}>`}</header>
     <dl class="provider-facts">
       ${(provider.needs_key || key.is_set) && html`<div><dt><${Icon} name="key" size=${14} />${t("models.key")}</dt><dd>${keyWords(key)}</dd>
-        <div class="button-row"><${Button} size="small" onClick=${onAskKey}>${t(key.is_set ? "models.replace_key" : "models.set_key")}</${Button}
-          >${key.is_set && html`<${Button} size="small" kind="quiet" onClick=${() => forget(provider)}>${t("models.forget_key")}</${Button}>`}</div></div>`}
+        <dd class="button-row"><${Button} size="small" onClick=${onAskKey}>${t(key.is_set ? "models.replace_key" : "models.set_key")}</${Button}
+          >${key.is_set && html`<${Button} size="small" kind="quiet" onClick=${() => forget(provider)}>${t("models.forget_key")}</${Button}>`}</dd></div>`}
       ${!isDemo && html`<div><dt><${Icon} name="network" size=${14} />${t("models.address")}</dt><dd>${provider.address ? html`<span class="mono wrap">${provider.address}</span>` : html`<span class="warning-text">${t("models.no_address")}</span>`}</dd>
-        <div class="button-row"><${Button} size="small" kind=${provider.address ? "quiet" : "plain"} onClick=${() => orToast(call("model.set_address", { provider: provider.name }))}>${t("models.set_address")}</${Button}></div></div>`}
+        <dd class="button-row"><${Button} size="small" kind=${provider.address ? "quiet" : "plain"} onClick=${() => orToast(call("model.set_address", { provider: provider.name }))}>${t("models.set_address")}</${Button}></dd></div>`}
       <div><dt><${Icon} name="spark" size=${14} />${t("models.models")}</dt><dd>${provider.models.length ? provider.models.join(", ") : t("models.any")}</dd></div>
     </dl></article>`;
 }

@@ -29,12 +29,12 @@ export async function change(key, value) {
 
 /** @param {{section?: string}} props */
 export function SettingsView({ section = "packs" }) {
-  const parts = /** @type {Record<string, any>} */ ({ packs: Packs, models: Models, defaults: Defaults, look: Look, data: Data, keys: Keyboard });
-  const Part = parts[section] || Packs;
-  const here = parts[section] ? section : "packs";
+  const parts = new Map([["packs", Packs], ["models", Models], ["defaults", Defaults], ["look", Look], ["data", Data], ["keys", Keyboard]]);
+  const here = parts.has(section) ? section : "packs";
+  const Part = parts.get(here);
   return html`<div class="page settings-page">
     <header class="page-head"><h1>${t("settings.title")}</h1></header>
-    <nav class="tabs" aria-label=${t("settings.title")}>${SECTIONS.map((one) => html`<a key=${one} href=${href("settings", one)} aria-current=${one === here ? "page" : undefined}>${t(`settings.${one}`)}</a>`)}</nav>
+    <nav class="settings-tabs" aria-label=${t("settings.title")}>${SECTIONS.map((one) => html`<a key=${one} href=${href("settings", one)} aria-current=${one === here ? "page" : undefined}>${t(`settings.${one}`)}</a>`)}</nav>
     <div class="settings-body"><${Part} key=${here} /></div>
   </div>`;
 }

@@ -118,7 +118,7 @@ function TaskRow({ row }) {
   const rest = actions.filter((one) => one !== main);
   const items = [{ label: t("action.rename"), icon: "pencil", run: () => setRenaming(true) }, ...rest];
   return html`<li class="task-row ${markOf(row)}" data-task=${row.task_id} ref=${node}>
-    <${TaskMark} row=${row} size=${16} />
+    <${TaskMark} row=${row} size=${16} isSilent />
     <div class="task-main">
       ${isRenaming
         ? html`<${RenameInput} row=${row} onEnd=${() => setRenaming(false)} />`
