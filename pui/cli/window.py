@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from pui.domain.errors import HostError, PuiError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from pui.adapters.paths import AppPaths
     from pui.domain.window_place import WindowPlace
@@ -66,8 +67,11 @@ def run_window() -> int:
         return FAILED
 
 
-def open_window() -> int:
-    """The window until it is closed. Raises PuiError when it cannot be shown or the app cannot start."""
+def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], Compose] | None = None) -> int:
+    """The window until it is closed. Raises PuiError when it cannot be shown or the app cannot start.
+
+    `page` (a folder) and `composer` (environment to Compose) are pui's own unless a test gives others.
+    """
     from pui.adapters.paths import app_paths, own_dir, private_dir
     from pui.shell.backend import choose_backend, prepare_environment
     from pui.shell.instance import claim_instance
@@ -99,9 +103,9 @@ def open_window() -> int:
         claim.close()
         raise HostError("host.permission", f"cannot listen on this computer's own address: {error}") from error
     session = PageSession(secrets.token_urlsafe(TOKEN_BYTES), lambda: secrets.token_urlsafe(TOKEN_BYTES))
-    site = PageSite(page_files(data("ui")), session, listener.getsockname()[1])
+    site = PageSite(page_files(page or data("ui")), session, listener.getsockname()[1])
     kit = load_kit(backend)
-    app = WindowApp(kit, PageServer(listener, site.respond), session, claim, _composer(environ))
+    app = WindowApp(kit, PageServer(listener, site.respond), session, claim, (composer or _composer)(environ))
     loop = LoopThread(app.run)
     app.attach(loop.post)
     place = _read_place(paths)

@@ -55,9 +55,8 @@ class GtkKit:
         view.on_navigation = _navigation_handler(policy)
         view.on_download_started = lambda _view, _context, download: download.cancel()
         platform.inject_pywebview = lambda _platform, window: self._greet(window, policy)
-        window.events.before_show += self._harden
 
-    def _harden(self) -> None:
+    def harden(self) -> None:
         """On the GUI's thread, when the view is made and nothing is loaded yet."""
         shown = self._view.webview
         values = shown.get_settings().props
@@ -65,7 +64,6 @@ class GtkKit:
             if hasattr(values, name):
                 setattr(values, name, value)
         shown.connect("permission-request", _deny)
-        shown.connect("script-dialog", lambda *_arguments: True)
         shown.connect("create", lambda *_arguments: None)
         context = shown.get_context()
         context.connect("download-started", lambda _context, download: download.cancel())

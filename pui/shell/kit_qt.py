@@ -7,7 +7,9 @@ ours, a new window, a download, a permission; rich text made of a stranger's wor
 from __future__ import annotations
 
 import os
+import queue
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +46,28 @@ _OFF = (
 
 
 class _Courier(QtCore.QObject):
-    """Runs functions on the GUI's thread, in order. It is made there."""
+    """Runs functions on the GUI's thread, in order. It is made there.
 
-    posted = QtCore.Signal(object)
+    The signal carries nothing: a Python object in a queued signal is copied under Qt's lock and needs the interpreter's
+    lock for that, which the other thread may hold while it waits for Qt's.
+    """
+
+    posted = QtCore.Signal()
 
     def __init__(self) -> None:
         super().__init__()
+        self._functions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.posted.connect(self._run, QtCore.Qt.ConnectionType.QueuedConnection)
 
-    @QtCore.Slot(object)
-    def _run(self, function: Callable[[], None]) -> None:
-        function()
+    def post(self, function: Callable[[], None]) -> None:
+        """From any thread."""
+        self._functions.put(function)
+        self.posted.emit()
+
+    @QtCore.Slot()
+    def _run(self) -> None:
+        with suppress(queue.Empty):
+            self._functions.get_nowait()()
 
 
 class QtKit:
@@ -64,6 +77,7 @@ class QtKit:
         self._window: Any = None
         self._courier: _Courier | None = None
         self._open: set[Any] = set()  # dialogs that wait for their answer
+        self._channel_source = ""
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
         self._window = window
@@ -74,10 +88,9 @@ class QtKit:
         view.JSBridge = _door_class(on_call)
         view.WebPage = _page_class(policy)
         view.RequestInterceptor = _interceptor_class(policy)
-        platform.inject_pywebview = lambda _platform, window: self._greet(window, policy)
-        window.events.before_show += self._harden
+        view.on_load_finished = lambda _view, is_fine=True: self._greet(policy, is_fine)
 
-    def _harden(self) -> None:
+    def harden(self) -> None:
         """On the GUI's thread, when the view is made and nothing is loaded yet."""
         self._courier = _Courier()
         settings = self._view.webview.page().settings()
@@ -86,6 +99,8 @@ class QtKit:
                 settings.setAttribute(attribute, False)
         settings.setAttribute(QWebEngineSettings.WebAttribute.JavascriptCanAccessClipboard, True)  # copy buttons
         self._view.webview.page().profile().downloadRequested.connect(lambda download: download.cancel())
+        self._channel_source = _channel_source()
+        self._view.channel.registerObject("external", self._view.js_bridge)
         self._bring_on_screen()
 
     def _bring_on_screen(self) -> None:
@@ -95,13 +110,16 @@ class QtKit:
             middle = QtGui.QGuiApplication.primaryScreen().availableGeometry().center()
             view.move(middle - view.rect().center())
 
-    def _greet(self, window: Any, policy: PagePolicy) -> None:
-        """In place of pywebview's injection: our page gets one function; any other document gets nothing."""
-        for event in (window.events.before_load, window.events._pywebviewready, window.events.loaded):
+    def _greet(self, policy: PagePolicy, is_fine: bool) -> None:
+        """In place of pywebview's injection: our page gets one function; any other document gets nothing.
+
+        Refused navigations end a load too: the page has its function then already.
+        """
+        events, page = self._window.events, self._view.webview.page()
+        for event in (events.before_load, events._pywebviewready, events.loaded):
             event.set()
-        page = self._view.webview.page()
-        if policy.is_ours(page.url().toString()):
-            page.runJavaScript(_BOOTSTRAP)
+        if is_fine and policy.is_ours(page.url().toString()):
+            page.runJavaScript(f"if(!window.puiSend){{{self._channel_source}\n{_BOOTSTRAP}}}")
 
     @property
     def _view(self) -> Any:
@@ -109,7 +127,7 @@ class QtKit:
 
     def _post(self, function: Callable[[], None]) -> None:
         if self._courier is not None and self._window.uid in platform.BrowserView.instances:
-            self._courier.posted.emit(function)
+            self._courier.post(function)
 
     def post_script(self, script: str, done: Callable[[], None]) -> None:
         def run() -> None:
@@ -214,6 +232,16 @@ class QtKit:
             self._show(box, lambda: done(_chosen(box)))
 
         self._post(run)
+
+
+def _channel_source() -> str:
+    """Qt's own script for the page's end of a channel."""
+    file = QtCore.QFile("://qtwebchannel/qwebchannel.js")
+    file.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
+    try:
+        return bytes(file.readAll()).decode("utf-8")
+    finally:
+        file.close()
 
 
 def _chosen(box: Any) -> Path | None:

@@ -40,6 +40,8 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
         "trusted-types dompurify",
+        # no dialog of the page, no new window, no download, no other document on top; forms only fire their event
+        "sandbox allow-scripts allow-same-origin allow-forms",
     ]
 )
 _FEATURES = (

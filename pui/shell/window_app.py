@@ -81,6 +81,11 @@ class WindowApp:
         """(any thread) End without a question: a signal, or the window is gone."""
         self._post(self._end_now)
 
+    def refuse(self, fault: PuiError) -> None:
+        """(any thread) The window is not fit to be used: end with this error."""
+        self.fault = fault
+        self.end()
+
     async def run(self) -> None:
         await self._server.start()
         await self._claim.serve(self._kit.focus)
@@ -97,6 +102,8 @@ class WindowApp:
 
     async def _live(self, stack: ExitStack) -> None:
         await self._view_is_made.wait()
+        if self._end_is_wanted.is_set():
+            return
         dialogs = WindowDialogs(self._kit, self._post)
         try:
             app = await asyncio.to_thread(lambda: stack.enter_context(self._compose(dialogs)))

@@ -42,13 +42,16 @@ class PagePolicy:
 
 
 class WindowKit(Protocol):
-    """One back end. `prepare` comes first; all but it and `place` may be called from any thread."""
+    """One back end. `prepare` comes first, then `harden`; all but these and `place` may be called from any thread."""
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
         """Lock pywebview's classes before the window is made, and send the page's calls to `on_call`.
 
         `on_call` runs on the GUI's thread and returns at once.
         """
+
+    def harden(self) -> None:
+        """Lock the view that was made, on the GUI's thread, before it loads anything. Raises whatever went wrong."""
 
     def post_script(self, script: str, done: Callable[[], None]) -> None:
         """Run an ASCII script in our page; `done` is called on some thread when it ran. Lost if there is no window."""

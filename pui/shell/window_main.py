@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pui.domain.errors import SetupError
 from pui.domain.window_place import MIN_HEIGHT, MIN_WIDTH, WindowPlace
 from pui.shell.backend import Backend
 from pui.shell.loop_thread import LoopThread
@@ -69,8 +70,17 @@ def show_window(
         app.close_is_wanted()
         return False
 
+    def before_show() -> None:
+        """pywebview swallows what a handler raises: a view that could not be locked must not be used."""
+        try:
+            kit.harden()
+        except Exception as error:
+            app.refuse(SetupError("window.bad_backend", f"the window cannot be locked to pui's page: {error!r}"))
+        else:
+            app.view_is_made()
+
     window.events.closing += closing
-    window.events.before_show += app.view_is_made
+    window.events.before_show += before_show
     app.destroy = window.destroy
     webview.start(gui=backend, debug=False, http_server=False, private_mode=True)
 

@@ -19,7 +19,7 @@ from pui.domain.errors import CallerError
 from pui.domain.folder_grants import FolderGrant
 from pui.domain.private_words import PrivateWords
 from pui.domain.task import MountRequest
-from pui.ports import BusyFolder, ChosenFolder
+from pui.ports import BusyFolder, ChosenFolder, Clock
 from pui.resources import load_chart
 from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
@@ -96,16 +96,6 @@ class MemoryGrants:
         self.saved = tuple(grants)
 
 
-class NoTasks:
-    """A supervisor without tasks."""
-
-    def __init__(self) -> None:
-        self.news: Feed[str] = Feed()
-
-    def task_ids(self) -> list[str]:
-        return []
-
-
 @dataclass
 class ToldDesktop:
     opened: list[str] = field(default_factory=list)
@@ -129,13 +119,35 @@ def archive_in(folder: Path) -> Archive:
 
 
 @dataclass
+class ToldSupervisor:
+    """Enough of a supervisor for a window's start and end."""
+
+    tasks: list[str] = field(default_factory=list)
+    is_shut_down: bool = False
+    news: Feed[str] = field(default_factory=Feed)
+
+    def task_ids(self) -> list[str]:
+        return []
+
+    def recover(self) -> list[object]:
+        return []
+
+    def running(self) -> list[str]:
+        return self.tasks
+
+    async def shutdown(self) -> None:
+        self.is_shut_down = True
+
+
+@dataclass
 class Rig:
     folder: Path = Path("/nonexistent")
-    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    clock: Clock = field(default_factory=SimulatedClock)
     dialogs: ToldDialogs = field(default_factory=ToldDialogs)
     policy: ToldPolicy = field(default_factory=ToldPolicy)
     grants: MemoryGrants = field(default_factory=MemoryGrants)
     desktop: ToldDesktop = field(default_factory=ToldDesktop)
+    supervisor: ToldSupervisor = field(default_factory=ToldSupervisor)
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
@@ -145,7 +157,7 @@ class Rig:
 
         facts = AppFacts("1", "linux x86_64", "browser", False, ["a note"], Path("/data"))
         self.desk = Desk(
-            supervisor=cast(Any, NoTasks()),
+            supervisor=cast(Any, self.supervisor),
             services=cast(Any, None),
             facts=facts,
             dialogs=self.dialogs,

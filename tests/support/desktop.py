@@ -259,6 +259,7 @@ def qt_env(display: str, trap: Canary, port: int) -> dict[str, str]:
     return {
         "DISPLAY": display,
         "PUI_GUI": "qt",
+        "PUI_DEVTOOLS": "1",
         "QT_QPA_PLATFORM": "xcb",
         "QTWEBENGINE_DISABLE_SANDBOX": "1",
         "QTWEBENGINE_CHROMIUM_FLAGS": flags,

@@ -45,3 +45,4 @@ const hello = await call("app.hello");
 if (hello.ok) follow(hello.result.cursor);
 window.test.hello = hello;
 document.querySelector("#state").textContent = hello.ok ? "ready" : "refused";
+call("test.loaded");
