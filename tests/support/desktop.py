@@ -7,6 +7,7 @@ process, thread or descriptor that outlives its `with`.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,6 +43,7 @@ CHROMIUM_FLAGS = (
 SYSTEM_GI = Path("/usr/lib/python3/dist-packages")
 INSTALL = "run .ci/setup as root, or install: xvfb chromium python3-gi gir1.2-webkit2-4.1 webkit2gtk-driver"
 _STOP_S = 20.0
+_LOOPBACK = "http://127.0.0.1:"
 _CHROMIUMS_OWN = ("googleapis.com", "google.com", "gvt1.com", "googleusercontent.com")
 """Chromium itself asks these for updates and accounts in spite of every switch; no text of a test names them."""
 
@@ -282,24 +285,32 @@ def qt_window(
 def attached(playwright: Playwright, app: AppProcess, timeout_s: float = 60.0) -> Iterator[Page]:
     """The page in the Qt window, driven over DevTools. Leaving it lets the app live."""
 
-    def is_open() -> bool:
+    def has_page() -> bool:
         assert app.process.poll() is None, f"the window's process ended and said:\n{app.said()}"
-        with suppress(OSError), socket.create_connection(("127.0.0.1", app.devtools_port), 1.0):
-            return True
-        return False
+        return any(target["title"] and target["url"].startswith(_LOOPBACK) for target in _targets(app.devtools_port))
 
-    wait_until(is_open, "the window's DevTools port", timeout_s)
+    # Before the page is there an attempt to attach hangs.
+    wait_until(has_page, "a page in the window", timeout_s)
     browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{app.devtools_port}", no_defaults=True)
     try:
-        wait_until(lambda: bool(_pages(browser)), "a page in the window", timeout_s)
+        wait_until(lambda: bool(_pages(browser)), "the page over DevTools", timeout_s)
         yield _pages(browser)[0]
     finally:
         browser.close()
 
 
+def _targets(port: int) -> list[dict[str, str]]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=5.0) as answer:
+            found: list[dict[str, str]] = json.load(answer)
+            return found
+    except OSError:
+        return []
+
+
 def _pages(browser: Browser) -> list[Page]:
     contexts: list[BrowserContext] = browser.contexts
-    return [page for context in contexts for page in context.pages if page.url.startswith("http://127.0.0.1:")]
+    return [page for context in contexts for page in context.pages if page.url.startswith(_LOOPBACK)]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def report(window: webview.Window, over: threading.Event) -> None:
 
 def main() -> None:
     over = threading.Event()
-    window = webview.create_window("A window of a test", sys.argv[1])
+    window = webview.create_window("A window of a test", sys.argv[1], text_select=True)
     assert window is not None
     window.events.closed += over.set
     webview.start(report, (window, over), http_server=False)

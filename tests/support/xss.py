@@ -18,16 +18,15 @@ MARKER = "window.xss=()=>{window.xssRan=(window.xssRan||0)+1}"
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|([ntr0\\]))")
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
 
-_HANDLERS = (
-    "onabort onafterprint onanimationend onanimationstart onauxclick onbeforecopy onbeforeinput onbeforeunload onblur "
-    "oncanplay onchange onclick onclose oncontextmenu oncopy oncuechange oncut ondblclick ondrag ondragend ondragenter "
-    "ondragstart ondrop ondurationchange onended onerror onfocus onfocusin onfocusout onformdata onfullscreenchange "
-    "ongotpointercapture onhashchange oninput oninvalid onkeydown onkeyup onload onloadeddata onloadstart onmessage "
-    "onmousedown onmouseenter onmousemove onmouseover onmouseup onpageshow onpaste onplay onpointerdown onpointerenter "
-    "onpointermove onpointerover onpopstate onprogress onratechange onreset onresize onscroll onscrollend onsearch "
-    "onseeked onselect onselectionchange onstalled onsubmit onsuspend ontimeupdate ontoggle ontouchstart "
-    "ontransitionend ontransitionrun onunload onvolumechange onwaiting onwebkitanimationstart onwheel"
-).split()
+_EVENTS = """
+abort afterprint animationend animationstart auxclick beforecopy beforeinput beforeunload blur canplay change
+click close contextmenu copy cuechange cut dblclick drag dragend dragenter dragstart drop durationchange ended
+error focus focusin focusout formdata fullscreenchange gotpointercapture hashchange input invalid keydown keyup
+load loadeddata loadstart message mousedown mouseenter mousemove mouseover mouseup pageshow paste play
+pointerdown pointerenter pointermove pointerover popstate progress ratechange reset resize scroll scrollend
+search seeked select selectionchange stalled submit suspend timeupdate toggle touchstart transitionend
+transitionrun unload volumechange waiting webkitanimationstart wheel
+"""
 _TAGS = ("img src=x", "svg", "body", "input autofocus", "details open", "video src=x", "marquee", "a href=#x", "x-y")
 _SCHEMES = ("javascript:xss()", "vbscript:xss()", "data:text/html,<script>xss()</script>", "http://CANARY/s")
 _LINKS = (
@@ -95,7 +94,8 @@ def _decoded(match: re.Match[str]) -> str:
 
 
 def _generated() -> Iterator[Vector]:
-    for number, handler in enumerate(_HANDLERS):
+    for number, event in enumerate(_EVENTS.split()):
+        handler = f"on{event}"
         tag = _TAGS[number % len(_TAGS)]
         yield Vector("handlers", f"<{tag} {handler}=xss()>x")
         yield Vector("handlers", f'x" {handler}="xss()" y="')
