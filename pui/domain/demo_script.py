@@ -133,8 +133,8 @@ def _tell(turn: Turn) -> DemoMessage:
     failed = turn.calls and _has_failed(turn.calls[-1])
     end = "The last step failed, so I stop here." if failed else "Look at the change: it is on your disk."
     return DemoMessage(
-        f"This was the demo model. It has no intelligence: it ran a fixed script with real tools.\n{did}\n{end}\n"
-        "To have real work done, give pui a model: set ANTHROPIC_API_KEY or OPENAI_API_KEY, see `pui run --help`."
+        f"This was the demo model. It has no intelligence: it ran a fixed script with real tools.\n\n{did}\n\n{end}\n\n"
+        "To have real work done, give pui a model: in the settings, or by ANTHROPIC_API_KEY or OPENAI_API_KEY."
     )
 
 

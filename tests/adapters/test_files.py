@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pui.adapters.journal_file import JsonlFile
+from pui.adapters import journal_file
+from pui.adapters.journal_file import JsonlFile, lines_from_the_end
 from pui.adapters.paths import AppPaths, app_paths, own_dir, private_dir
 from pui.adapters.task_files import TaskFolders
 from pui.domain.errors import CallerError, HostError
@@ -170,3 +171,55 @@ def test_folders_come_from_the_environment_or_the_systems_habits() -> None:
     assert app_paths({"XDG_RUNTIME_DIR": "/run/user/7"}).runtime == Path("/run/user/7/pui")
     assert app_paths({}).runtime.name == f"pui-{os.getuid()}"
     assert app_paths({}).data.name == "pui"
+
+
+# reading backward, small files
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 64, 1 << 18])
+@pytest.mark.parametrize("lines", [[], [b"one"], [b"", b""], [b"a", b"bb" * 40, b"", b"ccc"], [b"x" * 300, b"y" * 300]])
+def test_lines_come_back_from_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, lines: list[bytes]
+) -> None:
+    monkeypatch.setattr(journal_file, "_READ_CHUNK_BYTES", chunk_bytes)
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines) + b"torn")
+    assert list(lines_from_the_end(path)) == lines[::-1]
+
+
+def test_a_line_beyond_the_limit_costs_no_memory_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "_READ_CHUNK_BYTES", 16)
+    monkeypatch.setattr(journal_file, "LINE_LIMIT_BYTES", 64)
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"z" * 500 + b"\nfirst\n" + b"x" * 500 + b"\nlast\n")
+    assert list(lines_from_the_end(path)) == [b"last", b"", b"first", b""]
+
+
+def test_an_absent_file_has_no_lines_and_a_link_is_refused(tmp_path: Path) -> None:
+    assert list(lines_from_the_end(tmp_path / "absent")) == []
+    (tmp_path / "real").write_bytes(b"secret\n")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(HostError) as caught:
+        list(lines_from_the_end(tmp_path / "link"))
+    assert caught.value.code == "host.permission"
+
+
+def test_a_small_file_of_a_task_is_written_whole_and_read_within_its_limit(tmp_path: Path) -> None:
+    files = TaskFolders(AppPaths(tmp_path / "data", tmp_path / "cache", tmp_path / "run"))
+    files.create("t1")
+    files.write("t1", "changes.json", b"old")
+    files.write("t1", "changes.json", b"new")
+    assert files.read("t1", "changes.json", 3) == b"new"
+    assert files.path("t1", "changes.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in files.path("t1", "x").parent.iterdir()] == ["changes.json"]
+    for name, limit_bytes in (("changes.json", 2), ("absent", 9)):
+        with pytest.raises(HostError):
+            files.read("t1", name, limit_bytes)
+    with pytest.raises(HostError):
+        files.write("t2", "changes.json", b"x")
+    with pytest.raises(CallerError):
+        files.write("t1", "../x", b"x")
+    assert files.disk_use_bytes("t1") > 0 and files.disk_use_bytes("t2") == 0
+    assert list(files.transcript_lines("t1")) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pui.adapters.folder_facts import HostFolders
-from pui.adapters.folder_scan import ScanLimits, scan_folder
+from pui.adapters.folder_scan import HostFolderScanner, ScanLimits, scan_folder
 from pui.adapters.paths import AppPaths
 from pui.domain.errors import CallerError, HostError
 from pui.domain.folder_diff import diff_snapshots
@@ -185,3 +185,19 @@ def test_two_looks_make_a_diff_and_no_hook_runs(tmp_path: Path) -> None:
     diff = diff_snapshots(before, scan_folder(folder))
     assert [change.path for change in diff.warnings] == [".git/config", ".git/hooks/post-checkout"]
     assert not canary.exists()
+
+
+def test_names_of_a_folder_without_what_tools_keep_for_themselves(tmp_path: Path) -> None:
+    for name in ("src/main.py", ".git/config", "node_modules/x/index.js", "docs/a.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    outside = tmp_path.with_name(f"{tmp_path.name}-outside")
+    outside.mkdir()
+    (outside / "secret").write_text("s")
+    (tmp_path / "way-out").symlink_to(outside)
+    os.mkfifo(tmp_path / "pipe")
+    scanner = HostFolderScanner()
+    assert sorted(scanner.names(tmp_path)) == ["docs/a.md", "pipe", "src/main.py", "way-out"]
+    assert scanner.scan(tmp_path).entries["src/main.py"].text == "text"
+    with pytest.raises(HostError):
+        scanner.names(tmp_path / "absent")
