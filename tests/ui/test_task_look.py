@@ -143,7 +143,7 @@ def test_no_text_of_the_guest_or_a_folder_becomes_anything_but_text(show: Show) 
     for tab in ("changes", "diagram", "diagnostics"):
         page.evaluate(f"location.hash = '#/task/{TASK}/{tab}'")
         expect(READY[tab](page)).to_be_visible()
-    for name in ("Journal", "Serial console", "QEMU's log", "QMP events", "Log of pui"):
+    for name in ("Journal", "Serial log", "QEMU log", "QMP events", "pui log"):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_text("onerror").first).to_be_attached()
     assert page.evaluate("window.pwned") is None

@@ -214,6 +214,18 @@ def test_agent_and_pack_charts_are_there_too_and_a_table_says_the_same(show: Sho
     assert "task_id" not in asked[-1]
 
 
+def test_a_small_window_shows_the_part_where_the_task_is(show: Show) -> None:
+    page = show(opened(), place("diagram"))
+    box = page.locator(".state.current .card").bounding_box()
+    frame = stage(page).bounding_box()
+    assert box is not None
+    assert frame is not None
+    assert box["width"] > 180  # readable
+    assert frame["y"] < box["y"] < frame["y"] + frame["height"] - box["height"]
+    page.get_by_role("button", name="Fit").click()
+    assert page.locator(".state", has_text="Created").first.bounding_box()["y"] > frame["y"]
+
+
 def test_the_drawing_is_zoomed_moved_and_fitted(show: Show) -> None:
     page = show(opened(), place("diagram"), size=LARGE)
     chart = page.get_by_role("group", name="State diagram of the Task")
@@ -279,15 +291,15 @@ def test_the_boot_is_shown_by_stage(show: Show) -> None:
 
 def test_logs_and_events_are_shown_as_they_are(show: Show) -> None:
     page = show(opened(), place("diagnostics"))
-    page.get_by_role("tab", name="Serial console").click()
-    log = page.get_by_label("Serial console", exact=True).last
+    page.get_by_role("tab", name="Serial log").click()
+    log = page.get_by_label("Serial log", exact=True).last
     expect(log).to_contain_text("virtio119")
     assert log.evaluate("(node) => node.scrollTop + node.clientHeight >= node.scrollHeight - 2")
-    page.get_by_role("tab", name="QEMU's log").click()
+    page.get_by_role("tab", name="QEMU log").click()
     expect(page.get_by_text("host doesn't support requested feature")).to_be_visible()
     page.get_by_role("tab", name="QMP events").click()
     expect(page.get_by_role("row").filter(has_text="VSERPORT_CHANGE")).to_contain_text("pui.rpc")
-    page.get_by_role("tab", name="Log of pui").click()
+    page.get_by_role("tab", name="pui log").click()
     expect(page.get_by_text("Nothing was written.")).to_be_visible()
 
 
@@ -311,6 +323,6 @@ def test_the_journal_is_filtered_and_leads_to_causes(show: Show) -> None:
 def test_one_click_saves_a_redacted_bundle(show: Show) -> None:
     bridge = opened(agent=panel())
     page = show(bridge, place("diagnostics"))
-    page.get_by_role("button", name="Save a redacted bundle").click()
+    page.get_by_role("button", name="Save redacted bundle").click()
     calls(bridge, "task.bundle")
     expect(page.get_by_text("Saved as pui-task.zip.")).to_be_visible()

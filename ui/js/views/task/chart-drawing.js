@@ -13,6 +13,9 @@ const ZOOM_STEP = 1.25;
 const MAX_ZOOM = 6;
 const MARGIN = 16;
 const PAN_STEP = 48;
+/** Below this the words cannot be read: then the first look is a part of the drawing, at READING_SCALE. */
+const LEAST_SCALE = 0.55;
+const READING_SCALE = 0.85;
 const DRAG_PX = 4;
 const MAX_BADGE_NUMBERS = 4;
 
@@ -24,7 +27,8 @@ const MAX_BADGE_NUMBERS = 4;
 export function ChartDrawing({ view, moment, liveMs, chosen, choose, label, control }) {
   const svg = useRef(/** @type {SVGSVGElement | null} */ (null));
   const whole = frameOf(view);
-  useZoom(svg, whole, control, `${view.chart}/${view.width}/${view.height}`);
+  const here = view.boxes.find((/** @type {any} */ box) => box.state === moment?.current) ?? view.boxes[0];
+  useZoom(svg, whole, here, control, `${view.chart}/${view.width}/${view.height}`);
   const taken = new Map(view.wires.map((/** @type {any} */ wire) => [wire, moment ? stepsOf(wire, moment.steps) : []]));
   const order = [...view.wires].sort((a, b) => Number(taken.get(a).length > 0) - Number(taken.get(b).length > 0) || Number(b.is_quiet) - Number(a.is_quiet));
   return html`<svg ref=${svg} class="chart live ${moment ? "traced" : ""}" role="group" aria-label=${label} tabindex="0">
@@ -124,13 +128,33 @@ function Badge({ wire, steps, choose }) {
 }
 
 /**
- * The part of the drawing that is seen: wheel and drag, + − 0 and arrows, and `control` for buttons.
- * @param {any} svg @param {{x: number, y: number, width: number, height: number}} whole @param {{current: any}} control @param {string} key a new drawing begins whole
+ * What is seen at first: all of it, or in a small window the part around the state where the task is.
+ * @param {SVGSVGElement} node @param {{x: number, y: number, width: number, height: number}} whole @param {any} here a box
  */
-function useZoom(svg, whole, control, key) {
+function firstLook(node, whole, here) {
+  const { width, height } = node.getBoundingClientRect();
+  const scale = Math.min(width / whole.width, height / whole.height);
+  if (!here || !scale || scale >= LEAST_SCALE) return { ...whole };
+  const [wide, high] = [width / READING_SCALE, height / READING_SCALE];
+  const within = (/** @type {number} */ at, /** @type {number} */ low, /** @type {number} */ room, /** @type {number} */ size) =>
+    room >= size ? low + (size - room) / 2 : Math.max(low, Math.min(low + size - room, at - room / 2));
+  return {
+    x: within(here.x + here.width / 2, whole.x, wide, whole.width),
+    y: within(here.y + here.height / 2, whole.y, high, whole.height),
+    width: wide,
+    height: high,
+  };
+}
+
+/**
+ * The part of the drawing that is seen: wheel and drag, + − 0 and arrows, and `control` for buttons.
+ * @param {any} svg @param {{x: number, y: number, width: number, height: number}} whole @param {any} here the box of the current state
+ * @param {{current: any}} control @param {string} key a new drawing is looked at anew
+ */
+function useZoom(svg, whole, here, control, key) {
   useLayoutEffect(() => {
     const node = svg.current;
-    let seen = { ...whole };
+    let seen = firstLook(node, whole, here);
     const show = () => node.setAttribute("viewBox", `${seen.x} ${seen.y} ${seen.width} ${seen.height}`);
     const zoom = (/** @type {number} */ by, x = seen.x + seen.width / 2, y = seen.y + seen.height / 2) => {
       const width = Math.min(whole.width * 1.5, Math.max(whole.width / MAX_ZOOM, seen.width / by));
@@ -147,7 +171,7 @@ function useZoom(svg, whole, control, key) {
       show();
     };
     control.current = { zoomIn: () => zoom(ZOOM_STEP), zoomOut: () => zoom(1 / ZOOM_STEP), fit };
-    fit();
+    show();
     return listen(node, { zoom, pan, fit });
   }, [key]);
 }
