@@ -17,6 +17,7 @@ const RECORDS_PAGE = 500;
 /** Tasks that stay open behind the one that is shown. */
 const KEPT_SESSIONS = 4;
 const MAX_NOTICES = 5;
+const SETTLED = new Set(["setup-required", "running", "finished", "stranded"]);
 
 /** @typedef {{id: number, method: string, text: string}} GuestNotice */
 
@@ -134,6 +135,8 @@ export class TaskSession {
       if (!detail.visits.some((/** @type {any} */ one) => one.seq === record.seq)) {
         this.detail.value = { ...detail, visits: [...detail.visits, visit] };
       }
+      // kernel, runtime and sizes are known by then; without them the header says less, so a refusal is no news
+      if (SETTLED.has(record.to)) this.refreshDetail().catch(() => undefined);
     } else if (record.type === "fact") {
       this.detail.value = { ...detail, facts: { ...detail.facts, ...(record.facts || {}) } };
     }
