@@ -130,7 +130,7 @@ def eight_tasks() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def pack(version: str, state: str = "active", **more: Any) -> dict[str, Any]:
+def pack(version: int, state: str = "active", **more: Any) -> dict[str, Any]:
     labels = {"active": "Active", "previous": "Previous", "trial": "On trial", "failed": "Failed its trial",
               "corrupt": "Damaged", "retired": "To be removed"}  # fmt: skip
     return {
@@ -140,15 +140,15 @@ def pack(version: str, state: str = "active", **more: Any) -> dict[str, Any]:
         "state_label": labels[state],
         "reason": "",
         "size_bytes": 343_102_118,
-        "signed_by": "ed25519:7f3a9c01",
-        "created": "2026-11-20",
-        "components": {"pi": "0.74.2", "node": "22.14.0", "qemu": "10.0.8", "linux": "6.12.9"},
+        "signed_by": "7f3a9c01d2",
+        "created": "2026-11-20T15:37:22Z",
+        "components": {"pi": "0.74.2", "node": "22.14.0", "kernel": "6.12.9", "qemu": "10.0.8", "virtiofsd": "1.13.0"},
         **more,
     }
 
 
 def pack_view(**more: Any) -> dict[str, Any]:
-    active, previous = pack("1.4.0"), pack("1.3.2", "previous", created="2026-10-02")
+    active, previous = pack(2026112001), pack(2026100201, "previous", created="2026-10-02T09:10:11Z")
     return {
         "active": active,
         "previous": previous,

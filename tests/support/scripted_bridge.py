@@ -91,6 +91,13 @@ class ScriptedBridge:
             self.drops += 1
             self.changed.notify_all()
 
+    def wait_for(self, method: str, count: int = 1, timeout_s: float = 20.0) -> list[Params]:
+        """The calls of a verb, once there are `count`."""
+        with self.changed:
+            came = self.changed.wait_for(lambda: len(self.calls_of(method)) >= count, timeout_s)
+        assert came, f"{method} was called {len(self.calls_of(method))} times, not {count}"
+        return self.calls_of(method)
+
     def calls_of(self, method: str) -> list[Params]:
         return [params for name, params in self.calls if name == method]
 
@@ -104,7 +111,9 @@ class ScriptedBridge:
         number = call.get("id")
         method = str(call.get("method"))
         params = call.get("params", {})
-        self.calls.append((method, params))
+        with self.changed:
+            self.calls.append((method, params))
+            self.changed.notify_all()
         try:
             if method == "app.hello":
                 return {"id": number, "ok": True, "result": {**self.hello, "cursor": self.cursor}}

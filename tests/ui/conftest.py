@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Literal
+from unittest.mock import MagicMock
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from pui.domain.errors import CallerError
+from pui.shell.table import verb_table
+from tests.shell.rig import Rig
 from tests.support import desktop
 from tests.support.scripted_bridge import ScriptedBridge, served
 
@@ -40,10 +44,25 @@ def browser(playwright: Playwright, trap: desktop.Canary) -> Iterator[Browser]:
         yield opened
 
 
+def misfits(bridge: ScriptedBridge) -> list[str]:
+    """Calls that the real table of verbs would refuse by their form."""
+    desk = Rig().desk
+    desk.upkeep = MagicMock()  # verbs of packs, models and settings are there with it; none of them runs here
+    table = verb_table(desk)
+    found = []
+    for method, params in bridge.calls:
+        try:
+            table.find(method).check(params)
+        except CallerError as error:
+            found.append(f"call: {method} {dict(params)}: {error.message}")
+    return found
+
+
 @pytest.fixture
 def show(browser: Browser, trap: desktop.Canary) -> Iterator[Show]:
-    """`show(bridge, place, theme=…)`: the page of a scene. At the end what it did wrong is asserted."""
+    """`show(bridge, place, theme=…)`: the page of a scene. What it or a call did wrong fails."""
     logs: list[desktop.Watch] = []
+    bridges: list[ScriptedBridge] = []
     with ExitStack() as stack:
 
         def open_page(
@@ -55,7 +74,7 @@ def show(browser: Browser, trap: desktop.Canary) -> Iterator[Show]:
             may_fail: bool = False,
             bypass_csp: bool = False,
         ) -> Page:
-            stack.enter_context(served(bridge))
+            bridges.append(stack.enter_context(served(bridge)))
             width, height = size
             context = browser.new_context(
                 color_scheme=theme, viewport={"width": width, "height": height}, bypass_csp=bypass_csp
@@ -71,4 +90,5 @@ def show(browser: Browser, trap: desktop.Canary) -> Iterator[Show]:
 
         yield open_page
         faults = [fault for log in logs for fault in log.faults()]
+    faults += [fault for bridge in bridges for fault in misfits(bridge)]
     assert not faults, "\n".join(faults)

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.scenes import daily, eight_tasks, fresh, hello, scripted, settings, task
+from tests.support.waiting import wait_until
 from tests.ui.conftest import Show
 
 pytestmark = pytest.mark.gui
@@ -107,7 +108,7 @@ def test_events_reach_the_page_once_per_frame(show: Show) -> None:
     }""")
     for _ in range(200):
         bridge.send(*[{"type": "notice", "task_id": "t-work", "method": "notify", "text": "x"}] * 25)
-    page.wait_for_function("window.seen.events === 5000")
+    wait_until(lambda: page.evaluate("window.seen.events") == 5000, "5,000 events")
     seen: dict[str, Any] = page.evaluate("window.seen")
     assert seen["batches"] <= seen["frames"] + 1
 
@@ -190,3 +191,11 @@ def test_a_view_that_breaks_leaves_the_frame(show: Show) -> None:
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def test_a_page_that_was_too_slow_is_told_to_begin_anew(show: Show) -> None:
+    bridge = daily()
+    page = show(bridge)
+    bridge.hello["tasks"] = [task("t-late", "Came while the page was slow", "created")]
+    bridge.send({"type": "resync"})
+    expect(page.locator(".task-row", has_text="Came while the page was slow")).to_be_visible()

@@ -45,13 +45,13 @@ def test_events_carry_no_markup_either(show: Show) -> None:
     page = show(bridge, "setup")
     error = {"code": HOSTILE, "message": HOSTILE, "hint": f"`{HOSTILE}`", "retry": "again"}
     bridge.send({"type": "toast", "level": "error", "text": HOSTILE})
-    bridge.send({"type": "pack", "pack": no_pack_view(job=job(state="failed", kind=HOSTILE, error=error))})
+    bridge.send({"type": "pack", "packs": no_pack_view(job=job(state="failed", kind=HOSTILE, error=error))})
     expect(page.get_by_role("alert").first).to_contain_text("<img src=x")
     assert_nothing_ran(page)
     words = dict.fromkeys(("version", "reason", "signed_by", "created"), HOSTILE)
-    odd = {**pack("1.4.0"), **words, "components": {HOSTILE: HOSTILE}}
+    odd = {**pack(2026112001), **words, "components": {HOSTILE: HOSTILE}}
     page.evaluate("location.hash = '#/settings/packs'")
-    bridge.send({"type": "pack", "pack": pack_view(packs=[odd], active=odd, check_error=error)})
+    bridge.send({"type": "pack", "packs": pack_view(packs=[odd], active=odd, check_error=error)})
     expect(page.locator(".pack").first).to_contain_text("<img src=x")
     assert_nothing_ran(page)
 

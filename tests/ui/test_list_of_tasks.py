@@ -70,9 +70,9 @@ def test_actions_are_those_that_the_state_allows(show: Show) -> None:
     page.locator(".task-row", has_text="Rewrite the README").get_by_role("button", name="More actions").click()
     expect(page.get_by_role("menuitem")).to_have_text(["Rename", "Remove"])
     page.keyboard.press("Escape")
-    page.wait_for_function("document.querySelectorAll('[role=menu]').length === 0")
-    assert bridge.calls_of("task.retry") == [{"task_id": "t-setup"}]
-    assert bridge.calls_of("task.finish") == [{"task_id": "t-turn"}]
+    expect(page.get_by_role("menu")).to_have_count(0)
+    assert bridge.wait_for("task.retry") == [{"task_id": "t-setup"}]
+    assert bridge.wait_for("task.finish") == [{"task_id": "t-turn"}]
 
 
 def test_removing_and_cancelling_ask_first(show: Show) -> None:
@@ -87,12 +87,12 @@ def test_removing_and_cancelling_ask_first(show: Show) -> None:
     page.keyboard.press("x")
     dialog.get_by_role("button", name="Remove").click()
     expect(page.locator(".task-row")).to_have_count(7)
-    assert bridge.calls_of("task.remove") == [{"task_id": "t-cancelled"}]
+    assert bridge.wait_for("task.remove") == [{"task_id": "t-cancelled"}]
     page.locator(".task-title", has_text="Add a dark theme").focus()
     page.keyboard.press("x")
     page.get_by_role("dialog", name="Cancel this task?").get_by_role("button", name="Cancel task").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert bridge.calls_of("task.cancel") == [{"task_id": "t-work"}]
+    assert bridge.wait_for("task.cancel") == [{"task_id": "t-work"}]
 
 
 def test_rename_in_place(show: Show) -> None:

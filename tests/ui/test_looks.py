@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.scenes import SCENES, settings
+from tests.support.waiting import wait_until
 from tests.ui.conftest import LARGE, SMALL, Show, Theme
 
 pytestmark = pytest.mark.gui
@@ -105,7 +106,7 @@ def test_reduced_motion_stops_what_moves(show: Show) -> None:
     assert page.evaluate(moving) > 0
     bridge.send({"type": "settings", "settings": settings(motion="reduced")})
     expect(page.locator("html")).to_have_attribute("data-motion", "reduced")
-    page.wait_for_function(f"{moving} === 0")
+    wait_until(lambda: page.evaluate(moving) == 0, "nothing that moves")
 
 
 def test_the_page_asks_for_nothing_that_is_not_there(show: Show) -> None:

@@ -51,10 +51,9 @@ def prompt(page: Page) -> None:
 
 
 def created(bridge: ScriptedBridge, page: Page) -> dict[str, object]:
-    page.wait_for_function("location.hash === '#/task/t-new'")
-    (params,) = bridge.calls_of("task.create")
-    page.wait_for_timeout(50)
-    assert bridge.calls_of("task.start") == [{"task_id": "t-new"}]
+    page.wait_for_url("**/#/task/t-new")
+    (params,) = bridge.wait_for("task.create")
+    assert bridge.wait_for("task.start") == [{"task_id": "t-new"}]
     return dict(params)
 
 

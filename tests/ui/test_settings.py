@@ -34,7 +34,7 @@ def test_a_key_is_sent_once_and_leaves_no_trace(show: Show) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(openai).to_contain_text("…abcd")
     expect(openai).to_contain_text("in a file only you can read")
-    assert bridge.calls_of("model.set_key") == [{"provider": "openai", "key": KEY, "keep": "file"}]
+    assert bridge.wait_for("model.set_key") == [{"provider": "openai", "key": KEY, "keep": "file"}]
     assert KEY not in page.content()
     assert KEY not in page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href])")
 
@@ -63,7 +63,7 @@ def test_forgetting_a_key_asks(show: Show) -> None:
     page.get_by_role("button", name="Forget").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert bridge.calls_of("model.forget_key") == [{"provider": "anthropic"}]
+    assert bridge.wait_for("model.forget_key") == [{"provider": "anthropic"}]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,7 @@ def test_each_list_sends_its_value(show: Show, section: str, label: str, option:
     page = show(bridge, f"settings/{section}")
     page.get_by_label(label, exact=True).select_option(option)
     expect(page.get_by_label(label, exact=True)).to_have_value(option)
-    page.wait_for_timeout(50)
-    assert bridge.calls_of("settings.set") == [{"key": key, "value": value}]
+    assert bridge.wait_for("settings.set") == [{"key": key, "value": value}]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +101,7 @@ def test_each_switch_sends_its_value(show: Show, section: str, name: str, key: s
     switch = page.get_by_role("switch", name=name)
     switch.press("Space")
     expect(switch).to_have_attribute("aria-checked", str(value).lower())
-    page.wait_for_timeout(50)
-    assert bridge.calls_of("settings.set") == [{"key": key, "value": value}]
+    assert bridge.wait_for("settings.set") == [{"key": key, "value": value}]
 
 
 def test_the_theme_changes_at_once(show: Show) -> None:
@@ -119,7 +117,7 @@ def test_the_theme_changes_at_once(show: Show) -> None:
 def test_an_update_can_be_taken_or_skipped(show: Show) -> None:
     bridge = daily()
     update = {
-        "version": "1.5.0",
+        "version": 2026112003,
         "pack_id": "p",
         "size_bytes": 350_000_000,
         "download_bytes": 41_000_000,
@@ -131,12 +129,11 @@ def test_an_update_can_be_taken_or_skipped(show: Show) -> None:
     page = show(bridge, "settings/packs")
     expect(page.get_by_text("41.0 MB to download")).to_be_visible()
     page.get_by_role("button", name="Skip this version").click()
-    expect(page.get_by_text("Version 1.5.0 is skipped.")).to_be_visible()
+    expect(page.get_by_text("Version 2026112003 is skipped.")).to_be_visible()
     page.get_by_role("button", name="Offer it again").click()
     page.get_by_role("button", name="Update", exact=True).click()
-    page.wait_for_timeout(50)
-    assert [call["version"] for call in bridge.calls_of("pack.skip")] == ["1.5.0", None]
-    assert len(bridge.calls_of("pack.update")) == 1
+    assert [call["version"] for call in bridge.wait_for("pack.skip", 2)] == [2026112003, None]
+    assert len(bridge.wait_for("pack.update")) == 1
 
 
 def test_roll_back_takes_words_and_clean_asks(show: Show) -> None:
@@ -148,15 +145,14 @@ def test_roll_back_takes_words_and_clean_asks(show: Show) -> None:
     page.get_by_role("button", name="Remove old runtimes").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove old runtimes").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.wait_for_timeout(50)
-    assert bridge.calls_of("pack.rollback") == [{"words": "it is slower"}]
-    assert bridge.calls_of("pack.clean") == [{}]
+    assert bridge.wait_for("pack.rollback") == [{"words": "it is slower"}]
+    assert bridge.wait_for("pack.clean") == [{}]
 
 
 def test_packs_show_state_size_and_what_is_inside(show: Show) -> None:
     bridge = daily()
-    failed = pack("1.5.0", "failed", reason="the trial machine gave no answer")
-    bridge.hello["packs"] = pack_view(packs=[pack("1.4.0"), failed], check_error=None)
+    failed = pack(2026112003, "failed", reason="the trial machine gave no answer")
+    bridge.hello["packs"] = pack_view(packs=[pack(2026112001), failed], check_error=None)
     page = show(bridge, "settings/packs")
     expect(page.locator(".pack").nth(1)).to_contain_text("Failed its trial")
     expect(page.locator(".pack").nth(1)).to_contain_text("the trial machine gave no answer")
@@ -165,18 +161,17 @@ def test_packs_show_state_size_and_what_is_inside(show: Show) -> None:
     page.get_by_role("button", name="More about the runtime").click()
     page.get_by_role("menuitem", name="Verify every file").click()
     bridge.send(
-        {"type": "pack", "pack": pack_view(job=job(kind="verify", phase_label="Verifying", started_ms=now_ms()))}
+        {"type": "pack", "packs": pack_view(job=job(kind="verify", phase_label="Verifying", started_ms=now_ms()))}
     )
     expect(page.get_by_role("progressbar", name="Verifying")).to_be_visible()
-    assert len(bridge.calls_of("pack.verify")) == 1
+    assert len(bridge.wait_for("pack.verify")) == 1
 
 
 def test_no_pack_can_be_installed_from_here(show: Show) -> None:
     bridge = fresh()
     page = show(bridge, "settings/packs")
     page.get_by_role("button", name="Install runtime").click()
-    page.wait_for_timeout(50)
-    assert bridge.calls_of("pack.install") == [{"source": "channel"}]
+    assert bridge.wait_for("pack.install") == [{"source": "channel"}]
 
 
 def test_a_known_folder_can_be_forgotten(show: Show) -> None:
@@ -186,4 +181,17 @@ def test_a_known_folder_can_be_forgotten(show: Show) -> None:
     page.get_by_role("button", name="Forget").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert bridge.calls_of("folder.forget") == [{"folder_id": bridge.hello["folders"][0]["id"]}]
+    assert bridge.wait_for("folder.forget") == [{"folder_id": bridge.hello["folders"][0]["id"]}]
+
+
+def test_the_model_of_ones_own_server_is_named_and_its_channel_asked_natively(show: Show) -> None:
+    bridge = daily()
+    bridge.answer("pack.set_channel", lambda _params: pack_view(channel="https://packs.example/pui"))
+    page = show(bridge, "settings/models")
+    page.get_by_label("Model of OpenAI-compatible server").fill("qwen-coder")
+    page.get_by_label("Model of OpenAI-compatible server").press("Enter")
+    wanted = {"provider": "openai-compatible", "model": "qwen-coder"}
+    assert bridge.wait_for("settings.set") == [{"key": "model", "value": wanted}]
+    page.evaluate("location.hash = '#/settings/packs'")
+    page.get_by_role("button", name="Set…").click()
+    expect(page.get_by_text("https://packs.example/pui")).to_be_visible()

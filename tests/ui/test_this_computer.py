@@ -21,15 +21,15 @@ def test_a_newcomer_is_led_step_by_step(show: Show) -> None:
     expect(steps).to_have_count(3)
     expect(steps.nth(0)).to_have_attribute("aria-current", "step")
     page.get_by_role("button", name="Install runtime").click()
-    bridge.send({"type": "pack", "pack": no_pack_view(job=job())})
+    bridge.send({"type": "pack", "packs": no_pack_view(job=job())})
     bar = page.get_by_role("progressbar", name="Downloading")
     expect(bar).to_have_attribute("aria-valuenow", "35")
     expect(page.locator(".job")).to_contain_text("121 MB of 343 MB")
     expect(page.locator(".job")).to_contain_text("8.2 MB/s")
     expect(page.locator(".job")).to_contain_text("0:27 left")
-    assert bridge.calls_of("pack.install") == [{"source": "channel"}]
+    assert bridge.wait_for("pack.install") == [{"source": "channel"}]
     ready = setup_view(accelerator=None, is_ready=False, is_checking=True, started_ms=now_ms())
-    bridge.send({"type": "pack", "pack": pack_view()}, {"type": "setup", "setup": ready})
+    bridge.send({"type": "pack", "packs": pack_view()}, {"type": "setup", "setup": ready})
     expect(steps.nth(1)).to_have_attribute("aria-current", "step")
     expect(page.get_by_text("A small test machine is being started")).to_be_visible()
     bridge.send({"type": "setup", "setup": setup_view()})
@@ -43,12 +43,12 @@ def test_a_job_can_be_cancelled_and_goes_on(show: Show) -> None:
     bridge.hello["packs"] = no_pack_view(job=job())
     page = show(bridge, "setup")
     page.get_by_role("button", name="Cancel").click()
-    bridge.send({"type": "pack", "pack": no_pack_view(job=job(state="cancelled"))})
+    bridge.send({"type": "pack", "packs": no_pack_view(job=job(state="cancelled"))})
     expect(page.get_by_text("What was already fetched is kept.")).to_be_visible()
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("button", name="Install from a file")).to_be_visible()
-    assert bridge.calls_of("pack.cancel") == [{"job_id": "j1"}]
-    assert bridge.calls_of("pack.install") == [{"source": "channel"}]
+    assert bridge.wait_for("pack.cancel") == [{"job_id": "j1"}]
+    assert bridge.wait_for("pack.install") == [{"source": "channel"}]
 
 
 def test_a_failed_job_says_why_and_what_to_do(show: Show) -> None:
@@ -66,8 +66,7 @@ def test_a_failed_job_says_why_and_what_to_do(show: Show) -> None:
     expect(alert.locator("code")).to_have_text("again")
     alert.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="Install from a file").click()
-    page.wait_for_timeout(50)
-    assert [call["source"] for call in bridge.calls_of("pack.install")] == ["channel", "file"]
+    assert [call["source"] for call in bridge.wait_for("pack.install", 2)] == ["channel", "file"]
 
 
 def test_steps_to_turn_on_virtualization_and_check_again(show: Show) -> None:
@@ -82,7 +81,7 @@ def test_steps_to_turn_on_virtualization_and_check_again(show: Show) -> None:
     bridge.send({"type": "setup", "setup": setup_view()})
     expect(page.locator(".finding")).to_have_count(0)
     expect(page.locator(".page-head")).to_contain_text("Ready for tasks")
-    assert len(bridge.calls_of("setup.check")) == 1
+    assert len(bridge.wait_for("setup.check")) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,6 +100,5 @@ def test_each_action_of_a_finding_has_its_button(show: Show, action: str, button
     page.locator(".finding").get_by_role("button", name=button).click()
     if action == "roll_back":
         page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
-    page.wait_for_function("document.querySelectorAll('dialog').length === 0")
-    page.wait_for_timeout(50)
-    assert len(bridge.calls_of(verb)) == 1
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert len(bridge.wait_for(verb)) == 1

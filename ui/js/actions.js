@@ -28,7 +28,7 @@ export function taskActions(row) {
   const list = [];
   if (row.state === "created") list.push(plain("start", row, "play", { isMain: true }));
   if (row.state === "setup-required") list.push(plain("retry", row, "retry", { isMain: true }));
-  if (row.state === "running") list.push(plain("finish", row, "check", { isMain: row.needs_you === "turn" }));
+  if (row.state === "running" && row.is_interactive !== false) list.push(plain("finish", row, "check", { isMain: row.needs_you === "turn" }));
   if (!row.is_over && row.state !== "teardown") list.push(plain("cancel", row, "stop", { isDanger: true, run: () => cancelTask(row) }));
   if (row.is_over) list.push(plain("again", row, "again", { isMain: true, run: () => again(row) }));
   if (row.is_over) list.push(plain("remove", row, "trash", { isDanger: true, run: () => removeTask(row) }));

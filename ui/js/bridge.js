@@ -130,6 +130,7 @@ let isScheduled = false;
 function receive(events) {
   if (link.value !== "up") return;
   for (const event of events) {
+    if (event.type === "resync") return resync();
     if (event.seq <= cursor) continue;
     if (event.seq !== cursor + 1) return resync();
     cursor = event.seq;

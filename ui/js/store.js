@@ -93,7 +93,7 @@ function applyHello(hello) {
 /** @type {Record<string, (event: any) => void>} */
 const whole = {
   setup: (event) => (setup.value = event.setup),
-  pack: (event) => (packs.value = event.pack),
+  pack: (event) => (packs.value = event.packs),
   models: (event) => (models.value = event.models),
   settings: (event) => (settings.value = event.settings),
   folders: (event) => (folders.value = event.folders),

@@ -28,24 +28,37 @@ function Provider({ provider, chosen, onAskKey }) {
   const isDefault = chosen.provider === provider.name;
   const fault = providerFault(provider);
   const isDemo = provider.name === "demo";
-  const use = () => change("model", { provider: provider.name, model: provider.default_model || provider.models[0] || "" });
+  const use = () => change("model", { provider: provider.name, model: provider.default_model });
   return html`<article class="card provider ${isDefault ? "is-default" : ""}">
     <header><h3>${provider.label}</h3>${isDefault && html`<span class="pill done"><${Icon} name="check" size=${12} />${t("models.default")}</span>`}<span class="grow"></span>
-      ${!isDefault && !fault && html`<${Button} size="small" kind="quiet" onClick=${use}>${t("models.use")}</${Button}>`}</header>
+      ${!isDefault && !fault && provider.default_model && html`<${Button} size="small" kind="quiet" onClick=${use}>${t("models.use")}</${Button}>`}</header>
     <dl class="provider-facts">
       ${(provider.needs_key || key.is_set) && html`<div><dt><${Icon} name="key" size=${14} />${t("models.key")}</dt><dd>${keyWords(key)}</dd>
         <dd class="button-row"><${Button} size="small" onClick=${onAskKey}>${t(key.is_set ? "models.replace_key" : "models.set_key")}</${Button}
           >${key.is_set && html`<${Button} size="small" kind="quiet" onClick=${() => forget(provider)}>${t("models.forget_key")}</${Button}>`}</dd></div>`}
       ${!isDemo && html`<div><dt><${Icon} name="network" size=${14} />${t("models.address")}</dt><dd>${provider.address ? html`<span class="mono wrap">${provider.address}</span>` : html`<span class="warning-text">${t("models.no_address")}</span>`}</dd>
         <dd class="button-row"><${Button} size="small" kind=${provider.address ? "quiet" : "plain"} onClick=${() => orToast(call("model.set_address", { provider: provider.name }))}>${t("models.set_address")}</${Button}></dd></div>`}
-      <div><dt><${Icon} name="spark" size=${14} />${t("models.models")}</dt><dd>${provider.models.length ? provider.models.join(", ") : t("models.any")}</dd></div>
+      <div><dt><${Icon} name="spark" size=${14} />${t("models.models")}</dt><dd>${provider.models.length ? provider.models.join(", ") : t("models.any")}</dd>
+        ${!provider.default_model && html`<dd><${ModelName} provider=${provider} chosen=${chosen} /></dd>`}</div>
     </dl></article>`;
+}
+
+/** A server of one's own has models that only the person knows. @param {{provider: any, chosen: any}} props */
+function ModelName({ provider, chosen }) {
+  const id = `model-of-${provider.name}`;
+  const send = (/** @type {any} */ event) => {
+    event.preventDefault();
+    const model = event.currentTarget.elements[id].value.trim();
+    if (model) change("model", { provider: provider.name, model });
+  };
+  return html`<form class="model-name" onSubmit=${send}><label class="visually-hidden" for=${id}>${t("models.name_of", { provider: provider.label })}</label>
+    <input id=${id} maxlength="200" spellcheck=${false} placeholder=${t("models.name")} defaultValue=${chosen.provider === provider.name ? chosen.model : ""} /><${Button} size="small" type="submit">${t("models.use")}</${Button}></form>`;
 }
 
 /** @param {any} key */
 function keyWords(key) {
   if (!key.is_set) return html`<span class="warning-text">${t("models.no_key")}</span>`;
-  return html`${t("models.key_set")}${key.ending && html` <code class="inline">…${key.ending}</code>`} <span class="hint">${t(`models.source_${key.source}`)}</span>`;
+  return html`${key.ending ? html`${t("models.key_ends")} <code class="inline">…${key.ending}</code>` : t("models.key_set")} <span class="hint">${t(`models.source_${key.source}`)}</span>`;
 }
 
 /** @param {any} provider */

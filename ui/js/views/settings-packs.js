@@ -71,7 +71,7 @@ const inOrder = (list) => [...list].sort((a, b) => (RANKS.indexOf(a.state) + 9) 
 
 /** @param {{pack: any}} props */
 const Pack = ({ pack }) =>
-  html`<details class="pack"><summary><${Icon} name="chevron" size=${12} /><b>${pack.version}</b><span class="pill ${PILLS[pack.state] || ""}">${pack.state_label}</span>
+  html`<details class="pack"><summary><${Icon} name="chevron" size=${12} /><b>${pack.version || pack.pack_id}</b><span class="pill ${PILLS[pack.state] || ""}">${pack.state_label}</span>
       ${pack.reason && html`<span class="ellipsis hint" title=${pack.reason}>${pack.reason}</span>`}<span class="grow"></span><span class="num hint" title=${pack.created}>${madeOn(pack.created)}</span><span class="num hint">${bytes(pack.size_bytes)}</span></summary>
     <dl class="pack-facts"><div><dt>${t("packs.id")}</dt><dd class="mono wrap">${pack.pack_id}</dd></div><div><dt>${t("packs.signed")}</dt><dd class="mono wrap">${pack.signed_by}</dd></div>
       <div><dt>${t("packs.inside")}</dt><dd>${Object.entries(pack.components).map(([name, version]) => `${name} ${version}`).join(" · ")}</dd></div></dl></details>`;
@@ -86,10 +86,14 @@ function Updates({ view }) {
     setChecking(false);
     if (found) packs.value = found;
   };
+  const setChannel = async () => {
+    const found = await orToast(call("pack.set_channel"));
+    if (found) packs.value = found;
+  };
   const words = view.last_check_ms ? html`${t("packs.last_check")} <${Ago} at=${view.last_check_ms} />` : t("packs.never_checked");
   const hours = [...new Set([...INTERVALS_H, own.update_interval_h])].sort((a, b) => a - b).map((value) => ({ value, label: value % 24 ? t("packs.hours", { n: value }) : t("packs.days", { n: value / 24 }) }));
   return html`<${Group} title=${t("packs.updates")}>
-    <${Row} label=${t("packs.channel")} hint=${view.channel ? html`<span class="wrap">${view.channel}</span>` : html`<${Prose} text=${t("packs.no_channel")} />`}><span class="hint">${words}</span><${Button} size="small" icon="retry" isBusy=${isChecking} onClick=${check}>${t("packs.check")}</${Button}></${Row}>
+    <${Row} label=${t("packs.channel")} hint=${view.channel ? html`<span class="wrap">${view.channel}</span>` : t("packs.no_channel")}><span class="hint">${words}</span><${Button} size="small" kind="quiet" onClick=${setChannel}>${t("packs.set_channel")}</${Button}><${Button} size="small" icon="retry" isBusy=${isChecking} onClick=${check}>${t("packs.check")}</${Button}></${Row}>
     <${SwitchRow} id="u-check" label=${t("packs.auto_check")} hint=${t("packs.auto_check_hint")} isOn=${own.update_check} onChange=${(/** @type {boolean} */ value) => change("update_check", value)} />
     ${own.update_check && html`<${SelectRow} id="u-interval" label=${t("packs.interval")} value=${own.update_interval_h} options=${hours} onChange=${(/** @type {number} */ value) => change("update_interval_h", value)} />
       <${SwitchRow} id="u-download" label=${t("packs.auto_download")} hint=${t("packs.auto_download_hint")} isOn=${own.update_download} onChange=${(/** @type {boolean} */ value) => change("update_download", value)} />
