@@ -21,6 +21,7 @@ import structlog
 
 from pui.adapters.clock import SystemClock
 from pui.adapters.data_dir import DataLease
+from pui.adapters.data_move import DataMove, finish_moves
 from pui.adapters.desktop import HostDesktop
 from pui.adapters.folder_facts import HostFolders
 from pui.adapters.folder_grants import FolderGrantFile
@@ -95,6 +96,7 @@ class App:
     model_keys: ModelKeyring
     lease: DataLease
     pack_work: PackOperations
+    environ: Mapping[str, str]
     model_fault: PuiError | None = None
 
 
@@ -107,13 +109,14 @@ def tcg_is_allowed(environ: Mapping[str, str]) -> bool:
 def composed_app(environ: MutableMapping[str, str] | None = None) -> Iterator[App]:
     """The app of this process, with its log open. Raises PuiError for folders, charts or keys that are not usable."""
     environ = os.environ if environ is None else environ
+    moves = finish_moves(environ)
     paths = app_paths(environ)
     environment = read_model_environment(environ)
     own_dir(paths.data)
     private_dir(paths.runtime)
     lease = DataLease(paths)
     try:
-        notes: list[str] = []
+        notes = list(moves)
         settings_file = SettingsFile(paths, notes.append)
         keys = ModelKeyring(paths, settings_file, environment)
         handler = open_log(paths.app_log, keys.secrets)
@@ -189,6 +192,7 @@ def _compose(
         keys,
         lease,
         pack_operations(paths, packs, settings_file, Surroundings(channel_of(settings_file, environ), packaged_root())),
+        environ,
         model_fault,
     )
 
@@ -254,7 +258,8 @@ def compose_upkeep(app: App) -> Upkeep:
     )
     watch = UpdateWatch(board, settings, updates, metered, services.clock, random.SystemRandom().random)
     setup = SetupCheck(services, settings, facts)
-    return Upkeep(settings, app.model_keys, app.model_keys, setup, board, watch)
+    mover = DataMove(app.paths, this_app(), app.lease, app.environ, is_busy=lambda: bool(app.supervisor.running()))
+    return Upkeep(settings, app.model_keys, app.model_keys, setup, board, watch, mover)
 
 
 def pack_operations(paths: AppPaths, life: PackLife, settings: SettingsStore, around: Surroundings) -> PackOperations:

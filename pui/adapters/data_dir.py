@@ -18,8 +18,11 @@ from pui.domain.errors import HostError, SetupError
 class DataLease:
     """The right of one running app to work in the data folder, held until `close`."""
 
-    def __init__(self, paths: AppPaths) -> None:
-        """Raises SetupError data.moved, HostError host.busy while somebody moves the folder, host.permission."""
+    def __init__(self, paths: AppPaths, *, may_be_moved: bool = False) -> None:
+        """`may_be_moved`: for whoever ends an interrupted move of the folder.
+
+        Raises SetupError data.moved, HostError host.busy while somebody moves the folder, host.permission.
+        """
         own_dir(paths.data)
         with mapped_os_errors(f"opening {paths.data_lock}"):
             self._fd = os.open(paths.data_lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -27,7 +30,8 @@ class DataLease:
         try:
             if not self._take(fcntl.LOCK_SH):
                 raise HostError("host.busy", f"{paths.data} is being moved", hint="Wait until the move is through.")
-            check_not_moved(paths)
+            if not may_be_moved:
+                check_not_moved(paths)
         except BaseException:
             self.close()
             raise

@@ -37,6 +37,10 @@ ROOT_HISTORY = "root_history"
 
 # in a data folder whose content is elsewhere now
 MOVED_TO = "moved-to"
+MOVE_PLAN = "move.json"
+MOVED_FROM = "moved-from"
+DATA_LOCK = "in-use.lock"
+MOVING_PREFIX = ".pui-move-"
 _MAX_MOVES = 8
 _MAX_POINTER_BYTES = 4096
 
@@ -168,7 +172,17 @@ class AppPaths:
     @property
     def data_lock(self) -> Path:
         """Held by every running app; whoever moves the data folder holds it alone."""
-        return self.data / "in-use.lock"
+        return self.data / DATA_LOCK
+
+    @property
+    def move_plan(self) -> Path:
+        """A move of this folder that is not through: where to, and what has to be removed whichever way it ended."""
+        return self.data / MOVE_PLAN
+
+    @property
+    def moved_from(self) -> Path:
+        """In the new folder: which move made it. Gone once the old one is empty."""
+        return self.data / MOVED_FROM
 
     @property
     def moved_to(self) -> Path:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from pui.adapters.data_dir import data_in_use
 from pui.adapters.journal_file import JsonlFile, lines_from_the_end, mapped_write_error
 from pui.adapters.paths import AppPaths, checked_task_id, own_dir, private_dir
 from pui.domain.errors import CallerError, HostError
@@ -28,11 +29,13 @@ class TaskFolders:
         self._paths = paths
 
     def create(self, task_id: str) -> None:
-        """A new 0700 folder. Raises CallerError when the task exists, HostError host.permission, host.disk_full."""
-        own_dir(self._paths.tasks_dir)
+        """A new 0700 folder. Raises CallerError when the task exists, HostError host.permission, host.disk_full,
+        host.busy while the data folder is moved; SetupError data.moved."""
         folder = self._paths.task_dir(task_id)
         try:
-            folder.mkdir(mode=0o700)
+            with data_in_use(self._paths):
+                own_dir(self._paths.tasks_dir)
+                folder.mkdir(mode=0o700)
         except FileExistsError as error:
             raise CallerError("caller.bad_request", f"there is a task {task_id} already") from error
         except OSError as error:

@@ -21,6 +21,7 @@ from pui.adapters.paths import AppPaths, app_paths, own_dir
 from pui.cli.output import ByteProgress, note, print_error, print_json, say
 from pui.cli.pack_channel import add_channel_commands, install_bundle, is_bundle
 from pui.cli.pack_life import add_life_commands, after_install, disk_use, state_label
+from pui.cli.pack_move import add_move_command
 from pui.cli.pack_provenance import add_provenance_commands, verify_rebuild
 from pui.cli.pack_watch import add_watch_commands
 from pui.cli.pack_work import open_life, open_operations, shown_steps
@@ -105,6 +106,7 @@ def add_parser(commands: Commands) -> None:
     add_channel_commands(parts, _command, _report)
     add_life_commands(parts, _command)
     add_watch_commands(parts, _command)
+    add_move_command(parts, _command)
 
 
 def _add_build(parts: Commands) -> None:

@@ -110,6 +110,25 @@ class PackWork(Protocol):
         """What the journal says of a pack now."""
 
 
+@dataclass(frozen=True)
+class MovePlan:
+    """A move of the data folder that was found possible: `size_bytes` of `files` files and folders to `target`."""
+
+    target: Path
+    size_bytes: int
+    files: int
+
+
+class DataMover(Protocol):
+    """Moves the data folder. Both block."""
+
+    def plan(self, chosen: Path) -> MovePlan:
+        """Raises CallerError("caller.bad_request"), HostError("host.disk_full"): nothing is changed by it."""
+
+    def move(self, plan: MovePlan, report: StepReport) -> JobResult:
+        """Raises HostError host.busy and others, PuiError("job.cancelled"): then all is as before."""
+
+
 class UpdateRecord(Protocol):
     """What is remembered of updates, on disk."""
 

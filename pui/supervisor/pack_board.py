@@ -14,13 +14,13 @@ from typing import Any
 
 import structlog
 
-from pui.domain.errors import HostError, PuiError
+from pui.domain.errors import HostError, PuiError, SetupError
 from pui.domain.events import JsonValue
 from pui.domain.pack_job import Job, JobKind
 from pui.domain.packs_view import PackSurroundings, StoreFacts, packs_view
 from pui.domain.update_policy import UpdateState, after_check, after_failure, with_skip
 from pui.ports import Clock
-from pui.ports.upkeep import PackWork, SettingsStore, UpdateRecord
+from pui.ports.upkeep import DataMover, MovePlan, PackWork, SettingsStore, UpdateRecord
 from pui.supervisor.pack_jobs import Act, Boot, PackJobs
 
 
@@ -116,6 +116,10 @@ class PackBoard:
     def clean(self) -> str:
         return self._start("clean", self._work.clean, can_cancel=False)
 
+    def move_data(self, mover: DataMover, plan: MovePlan) -> str:
+        """Moves the data folder; nothing of it can be used here afterwards, and that is what everything says."""
+        return self._start("move", lambda report: mover.move(plan, report))
+
     def try_pack(self) -> str:
         return self._start("try", self._work.to_try)
 
@@ -168,7 +172,12 @@ class PackBoard:
         self._listener(self._view())
 
     async def _look(self) -> None:
-        self._facts = await asyncio.to_thread(self._work.facts)
+        try:
+            self._facts = await asyncio.to_thread(self._work.facts)
+        except SetupError as error:
+            if error.code != "data.moved":
+                raise
+            return  # what was known still holds, in another place
         self._known = await asyncio.to_thread(self._updates.read)
         self._can_build = await asyncio.to_thread(self._work.can_build)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pui.ports import ModelChoices
-from pui.ports.upkeep import ModelKeys, SettingsStore
+from pui.ports.upkeep import DataMover, ModelKeys, SettingsStore
 from pui.supervisor.pack_board import PackBoard
 from pui.supervisor.setup_check import SetupCheck
 from pui.supervisor.update_watch import UpdateWatch
@@ -24,6 +24,7 @@ class Upkeep:
     setup: SetupCheck
     packs: PackBoard
     watch: UpdateWatch
+    mover: DataMover
 
     async def close(self) -> None:
         """Ends what runs in the background, the health boot of a job too."""

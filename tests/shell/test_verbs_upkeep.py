@@ -10,9 +10,9 @@ import contextlib
 import itertools
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -42,6 +42,7 @@ class Page:
             SetupCheck(self.world.services(), self.upkeep_rig.settings, facts),
             board,
             self.upkeep_rig.watch(board),
+            self.upkeep_rig.mover(),
         )
         self.rig.desk.upkeep = self.upkeep
         self.router: Router = self.rig.router()
@@ -94,6 +95,7 @@ def play(base: Path, story: Callable[[Page], Awaitable[None]]) -> Page:
             await story(page)
         finally:
             await page.rig.desk.close()
+            page.upkeep_rig.close()
         await page.events()
         return page
 
@@ -239,6 +241,45 @@ def test_a_file_is_chosen_natively(tmp_path: Path) -> None:
         assert (await page.upkeep.packs.jobs.wait(job_id)).state == "cancelled"
 
     play(tmp_path, story)
+
+
+@dataclass
+class Tasks:
+    """The part of a Supervisor that data.move asks."""
+
+    ids: list[str]
+
+    def running(self) -> list[str]:
+        return self.ids
+
+
+def test_the_data_is_moved_by_native_questions_and_then_everything_says_so(tmp_path: Path) -> None:
+    target = tmp_path / "disk"
+    target.mkdir()
+
+    async def story(page: Page) -> None:
+        rig = page.upkeep_rig
+        await page.upkeep.packs.finished(page.upkeep.packs.install_file(rig.built(1)))
+        page.rig.desk.supervisor = cast(Any, Tasks(["t1"]))
+        assert await page.refusal("data.move") == "host.busy"
+        page.rig.desk.supervisor = cast(Any, Tasks([]))
+        page.rig.dialogs.folders = [None, target, rig.paths.data, target]
+        page.rig.dialogs.yes = [False, True]
+        assert await page.ask("data.move") == {"job_id": None}
+        assert await page.ask("data.move") == {"job_id": None}
+        assert await page.refusal("data.move") == "caller.bad_request"
+        view = await page.job("data.move")
+        assert (view["job"]["kind"], view["job"]["state"]) == ("move", "done")
+        assert str(target / "pui") in view["job"]["note"]
+        assert view["active"]["version"] == 1, "what was known still holds"
+        assert await page.refusal("settings.set", key="theme", value="dark") == "data.moved"
+        assert (await page.job("pack.clean"))["job"]["error"]["code"] == "data.moved"
+        assert await page.refusal("data.move", path="/x") == "caller.bad_request"
+
+    page = play(tmp_path, story)
+    assert (target / "pui" / "runtime" / "active").exists()
+    assert sorted(path.name for path in page.upkeep_rig.paths.data.iterdir()) == ["in-use.lock", "moved-to"]
+    assert any(str(target / "pui") in line for _, lines in page.rig.dialogs.asked for line in lines)
 
 
 def test_without_upkeep_there_are_no_such_verbs(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pui.adapters.clock import SystemClock
+from pui.adapters.data_dir import DataLease
+from pui.adapters.data_move import DataMove
 from pui.adapters.keystore import read_model_environment
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.os_keystore import OsKeystore
@@ -104,6 +106,7 @@ class UpkeepRig:
         self.metered = Metered()
         self.views: list[dict[str, Any]] = []
         self.keys = ModelKeyring(self.paths, self.settings, read_model_environment({}), OsKeystore())
+        self._lease: DataLease | None = None
         self._numbers = itertools.count(1)
         self._base = base
 
@@ -116,6 +119,15 @@ class UpkeepRig:
 
     def watch(self, board: PackBoard) -> UpdateWatch:
         return UpdateWatch(board, self.settings, self.updates, self.metered, self.clock, lambda: 0.5)
+
+    def mover(self) -> DataMove:
+        """Holds the data folder as a running app does, until `close`."""
+        self._lease = DataLease(self.paths)
+        return DataMove(self.paths, APP, self._lease, {"PUI_DATA_DIR": str(self.paths.data)})
+
+    def close(self) -> None:
+        if self._lease is not None:
+            self._lease.close()
 
     def built(self, version: int) -> Path:
         """A pack's archive in a file, as somebody gives it to a person."""

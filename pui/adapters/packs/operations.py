@@ -80,7 +80,8 @@ class PackOperations:
     # ports.PackWork
 
     def facts(self) -> StoreFacts:
-        """See ports.PackWork."""
+        """See ports.PackWork. Raises SetupError data.moved too."""
+        check_not_moved(self._paths)
         packs = tuple(_listed(pack) for pack in self.life.store.list())
         return StoreFacts(packs, self.life.view(), self.life.store.disk_use_bytes())
 
