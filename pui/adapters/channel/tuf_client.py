@@ -54,6 +54,8 @@ class ChannelIndex:
             address = str(self._base.join(f"{_METADATA}/"))
             self._updater = Updater(str(self._dir), address, fetcher=self._fetcher, config=config, bootstrap=root)
             self._updater.refresh()
+        if self._verified_targets().delegations is not None:
+            raise SetupError("index.malformed", "the channel delegates to other keys, which pui does not follow")
 
     def verified_root(self) -> bytes | None:
         """The newest root whose chain was verified, also when refresh() failed later. None before that."""
@@ -73,9 +75,11 @@ class ChannelIndex:
 
     def security_floors(self) -> Mapping[str, int]:
         """By platform, from the verified targets. Raises SetupError index.malformed."""
+        return parse_security_floors(self._verified_targets().unrecognized_fields.get(FLOORS_FIELD))
+
+    def _verified_targets(self) -> Targets:
         with self._mapped():
-            signed = Metadata[Targets].from_bytes(read_file(self._dir / "targets.json", _MAX_TARGETS_BYTES)).signed
-        return parse_security_floors(signed.unrecognized_fields.get(FLOORS_FIELD))
+            return Metadata[Targets].from_bytes(read_file(self._dir / "targets.json", _MAX_TARGETS_BYTES)).signed
 
     @property
     def targets(self) -> httpx.URL:
