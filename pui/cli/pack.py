@@ -42,6 +42,10 @@ side, NAME.tar.zst and NAME.envelope.json. Only a pack signed by a key in your t
   pui pack install ~/NAME.tar.zst     install a pack that you were given
   pui pack update --channel URL       install the newest pack of a channel whose root you trust
   pui pack list                       what is installed, and whom you trust
+  pui pack verify                     is every file still the signed one?
+  pui pack repair --channel URL       mend what is not, fetching only that
+  pui pack rollback                   go back to the pack before the active one
+  pui pack bundle OUT --from DIR      one file for a computer without a network
 """
 _BUILD = """\
 Fetches the locked inputs (once: they are cached by hash), builds the pack and signs it with this computer's development

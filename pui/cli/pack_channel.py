@@ -68,7 +68,10 @@ example:
 """
 _BUNDLE = """\
 Writes the newest pack of a published channel with its envelope and the chain of roots into one file, for computers
-without a network: carry it there and run `pui pack install FILE.pui-bundle`. The root must be trusted there.
+without a network. Carry it there with DIR/metadata/1.root.json, whose fingerprint comes by another way:
+
+  pui pack trust-root 1.root.json --fingerprint 5f2c...64 hex digits      once
+  pui pack install pui-linux.pui-bundle
 
 example:
   pui pack bundle pui-linux.pui-bundle --from ~/www/channel

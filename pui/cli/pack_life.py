@@ -43,8 +43,8 @@ example:
 _REPAIR = """\
 Compares the installed pack with its signed manifest and writes only what is broken anew; what was added is removed.
 Without a FILE the channel is asked, and only the broken files are fetched, if it still has this very pack; else it
-comes from that pack in a file or at an address. Nothing is read or fetched if no file is broken. A repaired pack is on
-trial: the next task, or `pui pack try`, proves it.
+comes from that pack in a file or at an address. A channel needs a trusted root (`pui pack trust-root`). Nothing is
+read or fetched if no file is broken. A repaired pack is on trial: the next task, or `pui pack try`, proves it.
 
 example:
   pui pack repair --channel https://example.org/channel
