@@ -194,6 +194,9 @@ class PackTrial(Protocol):
         Raises SetupError("pack.in_use"), HostError.
         """
 
+    def way_back(self, pack_id: str) -> InstalledPack | None:
+        """The sound pack that tasks would start from if this one, which is on trial, failed; None without a trial."""
+
     def mark_unclean(self) -> None:
         """Something died: every byte of the pack is to be hashed before the next launch. Raises HostError."""
 

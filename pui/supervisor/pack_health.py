@@ -16,12 +16,14 @@ from pui.domain.errors import PuiError
 from pui.domain.events import JsonValue
 from pui.domain.journal import Record, TaskView
 from pui.domain.pack_life import blames_pack
+from pui.domain.preflight import PackFact, ResourceRequest, decide_preflight
 from pui.domain.task import TaskSpec
 from pui.ports import InstalledPack
 from pui.supervisor.services import Services
 from pui.supervisor.task_journal import TaskJournal
 
 WAITING = "setup-required"
+_NOTHING = ResourceRequest(0, 1, 0)
 
 
 async def note_proven(services: Services, journal: TaskJournal, pack_id: str, cause: int | None) -> None:
@@ -41,8 +43,11 @@ async def note_proven(services: Services, journal: TaskJournal, pack_id: str, ca
 async def judge_boot(services: Services, journal: TaskJournal) -> None:
     """After a task: a boot that failed by its pack's fault ends the trial of that pack."""
     view = journal.view
-    pack_id, blame = view.facts.get("pack"), _blame(view)
-    if services.pack_trial is None or blame is None or not isinstance(pack_id, str):
+    pack_id = view.facts.get("pack")
+    if services.pack_trial is None or not isinstance(pack_id, str):
+        return
+    blame = _blame(view) or await _blame_by_comparison(services, view, pack_id)
+    if blame is None:
         return
     try:
         done = await asyncio.to_thread(services.pack_trial.failed, pack_id, *blame)
@@ -58,11 +63,37 @@ def _blame(view: TaskView) -> tuple[str, str] | None:
     outcome = view.outcome
     if outcome is not None and outcome.result == "failed" and blames_pack(states, outcome.code):
         return outcome.code, outcome.message
+    return _blocker(view, "qemu.")
+
+
+def _blocker(view: TaskView, codes: str) -> tuple[str, str] | None:
+    """Code and message of what stopped the task before its launch, if its code begins with `codes`."""
     findings = view.facts.get("findings")
-    for finding in findings if isinstance(findings, list) and states[-2:-1] == [WAITING] else ():
-        if isinstance(finding, dict) and str(finding.get("code")).startswith("qemu."):
+    waited = [visit.state for visit in view.visits][-2:-1] == [WAITING]
+    for finding in findings if isinstance(findings, list) and waited else ():
+        if (
+            isinstance(finding, dict)
+            and finding.get("severity") == "blocker"
+            and str(finding.get("code")).startswith(codes)
+        ):
             return str(finding["code"]), str(finding.get("message", ""))
     return None
+
+
+async def _blame_by_comparison(services: Services, view: TaskView, pack_id: str) -> tuple[str, str] | None:
+    """A probe machine is made of the pack's own kernel. When none ran, the computer may be at fault, or the pack: it is
+    the pack if a machine of the pack before it runs here. Only asked while the pack is on trial."""
+    found = _blocker(view, "accel.")
+    if found is None or services.pack_trial is None:
+        return None
+    before = await asyncio.to_thread(services.pack_trial.way_back, pack_id)
+    if before is None:
+        return None
+    facts = await services.host.probe(before)
+    verdict = decide_preflight(PackFact(before.pack_id), facts, _NOTHING, services.tcg_is_allowed)
+    if verdict.accelerator is None:
+        return None
+    return found[0], f"no machine of this pack starts here, one of {before.pack_id} does: {found[1]}"
 
 
 def _note(journal: TaskJournal, cause: int | None, sentence: str) -> None:

@@ -144,6 +144,19 @@ def test_c4_back_from_a_trial_leaves_no_way_forward(shop: PackShop) -> None:
         shop.life().roll_back()
 
 
+def test_the_way_back_of_a_pack_on_trial(shop: PackShop) -> None:
+    life = shop.life()
+    first = shop.install_living(PackSim(version=1)).pack
+    assert life.way_back(first.pack_id) is None, "there is no other"
+    life.proven(first.pack_id)
+    second = shop.install_living(PackSim(version=2)).pack
+    assert life.way_back(second.pack_id) == first
+    (first.root / "kernel/vmlinux").write_bytes(b"damaged")
+    assert life.way_back(second.pack_id) is None, "a damaged pack is no way back"
+    life.proven(second.pack_id)
+    assert life.way_back(second.pack_id) is None, "its trial is over"
+
+
 def test_c4_below_the_security_floor_only_in_words(shop: PackShop) -> None:
     settled(shop, 1)
     settled(shop, 2)

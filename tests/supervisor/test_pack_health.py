@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from pui.domain.errors import SetupError
+from pui.domain.facts import HostFacts
 from pui.domain.journal import Record, TaskView
 from pui.domain.task import TaskSpec
+from pui.ports import InstalledPack
 from pui.resources import load_chart
 from pui.supervisor.pack_health import health_boot
 from pui.supervisor.supervisor import Supervisor
@@ -27,6 +29,7 @@ class Told:
 
     calls: list[tuple[str, ...]] = field(default_factory=list)
     fault: SetupError | None = None
+    before: InstalledPack | None = None
 
     def proven(self, pack_id: str) -> bool:
         self._hear("proven", pack_id)
@@ -35,6 +38,9 @@ class Told:
     def failed(self, pack_id: str, code: str, message: str) -> str | None:
         self._hear("failed", code)
         return f"fell back because of {code}"
+
+    def way_back(self, pack_id: str) -> InstalledPack | None:
+        return self.before
 
     def mark_unclean(self) -> None:
         self._hear("unclean")
@@ -140,6 +146,22 @@ def test_without_an_accelerator_nothing_is_said_about_the_pack(tmp_path: Path) -
     assert told.calls == []
     assert view.outcome is not None
     assert view.outcome.result == "cancelled"
+
+
+@pytest.mark.parametrize("works_before", [True, False])
+def test_c10_a_kernel_that_runs_nowhere_is_the_packs_fault(tmp_path: Path, *, works_before: bool) -> None:
+    """A broken kernel looks like a broken accelerator; a computer without one has none for any pack."""
+    world = SimulatedPorts(tmp_path)
+    told = Told(before=replace(world.active(), pack_id="linux-x86_64-0-111111111111"))
+    none = replace(FACTS, accelerators=())
+
+    async def probe(pack: InstalledPack, *, refresh: bool = False) -> HostFacts:
+        return FACTS if works_before and pack == told.before else none
+
+    world.probe = probe  # type: ignore[method-assign]
+    view = run(world, told, only_boot=True)
+    assert told.calls == ([("failed", "accel.missing")] if works_before else [])
+    assert ("pack_trial" in view.facts) == works_before
 
 
 def test_c10_a_qemu_that_does_not_start_is_the_packs_fault(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """`pui pack update` to a real pack from a loopback server, with its health boot on a real machine (threat C10).
 
-In: the person's pack, published with higher versions: one that boots, one whose guest cannot. Out: the new pack active
-after pi's answer; the pack before it active again, with the reason kept. Never: the person's own folders.
+In: the person's pack, published with higher versions: one that boots, one whose guest has no file system.
+Out: the new pack active after pi's answer; the pack before it active again, with the reason kept.
+Never: the person's own folders.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pui.adapters.channel.signing_keys import ALL_NAMES, SigningKeys, make_keys
 from pui.adapters.channel.trust_root import fingerprint, install_root
 from pui.adapters.packs.keys import TrustFolder
 from pui.domain.manifest import Manifest, ManifestFile, Payload, render_manifest
-from pui.domain.pack_layout import INITRD, LICENCES
+from pui.domain.pack_layout import BASE_IMAGE, LICENCES, QEMU_IMG, QEMU_LIB_DIR, QEMU_LOADER
 from pui.packbuild.archive import PackFile, write_archive
 from pui.ports import InstalledPack
 from tests.support.app_process import ROOT, processes_of
@@ -46,8 +47,8 @@ class RealChannel:
         self._publisher = Publisher(folder / "www", SigningKeys(folder / "keys"), trust)
 
     def publish(self, version: int, **changed: bytes) -> None:
-        """The pack's files as `version`; `licences` and `initrd` replace one."""
-        names = {LICENCES: "licences", INITRD: "initrd"}
+        """The pack's files as `version`; `licences` and `image` replace one."""
+        names = {LICENCES: "licences", BASE_IMAGE: "image"}
         files = [
             PackFile(file.path, changed.get(names.get(file.path, ""), self.pack.root / file.path), file.mode == 0o755)
             for file in self.pack.manifest.files
@@ -66,6 +67,14 @@ class RealChannel:
     def _manifest(self, version: int, files: tuple[ManifestFile, ...], payload: Payload) -> Manifest:
         total = sum(file.size_bytes for file in files)
         return replace(self.pack.manifest, pack_version=version, files=files, total_size_bytes=total, payload=payload)
+
+    def empty_image(self) -> bytes:
+        """A disk of the right kind and size on which there is nothing."""
+        image, plan_bytes = self.folder / "empty.qcow2", 8 << 30
+        loader = [str(self.pack.root / QEMU_LOADER), "--library-path", str(self.pack.root / QEMU_LIB_DIR)]
+        command = [*loader, str(self.pack.root / QEMU_IMG), "create", "-q", "-f", "qcow2", str(image), str(plan_bytes)]
+        subprocess.run(command, check=True)
+        return image.read_bytes()
 
     def trust(self) -> None:
         root = (self.folder / "www/metadata/1.root.json").read_bytes()
@@ -111,7 +120,7 @@ def test_c10_an_update_that_boots_and_one_that_does_not(channel: RealChannel) ->
         assert not [line for line in seen[before:] if ".tar.zst" in line]
         assert channel.states() == {good: ("active", "active", ""), first: ("previous", "previous", "")}
 
-        channel.publish(bad, initrd=b"no initial file system" * 99)
+        channel.publish(bad, image=channel.empty_image())
         done = channel.pui("update", "--channel", address)
         assert done.returncode == 1, done.stdout + done.stderr
         assert "pack.unhealthy" in done.stderr

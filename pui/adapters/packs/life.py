@@ -218,6 +218,16 @@ class PackLife:
             self.catch_up_locked()
         return Cleaned(tuple(removed), before - self.store.disk_use_bytes(), tuple(trouble))
 
+    def way_back(self, pack_id: str) -> InstalledPack | None:
+        """See ports.PackTrial."""
+        previous = self.slots().previous
+        if previous in (None, pack_id) or self.view().of(pack_id).state != "trial":
+            return None
+        try:
+            return self.store.check(str(previous), full=False)
+        except SetupError:
+            return None
+
     def mark_unclean(self) -> None:
         """Something died: the next launch hashes every byte of the active pack. Raises HostError."""
         if not self._paths.pack_dir.is_dir():
