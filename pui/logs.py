@@ -62,6 +62,7 @@ def open_log(path: Path, secrets: Callable[[], Iterable[str]] = tuple) -> loggin
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,  # before the redaction: a traceback may quote a key
             _Redact(secrets),
             structlog.processors.JSONRenderer(ensure_ascii=True),
         ],

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pui.domain.chart_check import check_chart
-from pui.domain.chart_names import ACTIVITIES, GUARDS
-from pui.domain.errors import SetupError
-from pui.domain.statechart import Chart, Fault, parse_chart
+if TYPE_CHECKING:  # the charts' modules are imported with the first chart: the window needs `data` before
+    from pui.domain.statechart import Chart, Fault
 
 Kind = Literal["statecharts", "ui"]
 _PACKAGE = Path(__file__).resolve().parent
@@ -30,6 +28,10 @@ def data(kind: Kind, *, package: Path = _PACKAGE) -> Path:
 
 def check_file(path: Path) -> tuple[Chart, list[Fault]]:
     """A chart file and all its faults. Names are judged if the chart's id is one that pui runs. Raises OSError."""
+    from pui.domain.chart_check import check_chart
+    from pui.domain.chart_names import ACTIVITIES, GUARDS
+    from pui.domain.statechart import parse_chart
+
     schema = json.loads((data("statecharts") / "schema.json").read_bytes())
     chart = parse_chart(path.read_bytes(), path.name, schema)
     return chart, check_chart(chart, guards=GUARDS.get(chart.id), activities=ACTIVITIES.get(chart.id))
@@ -37,6 +39,9 @@ def check_file(path: Path) -> tuple[Chart, list[Fault]]:
 
 def load_chart(chart_id: str) -> Chart:
     """The chart pui runs under `chart_id`, checked. Raises SetupError("chart.faulty") with every fault in detail."""
+    from pui.domain.errors import SetupError
+    from pui.domain.statechart import Fault
+
     chart, faults = check_file(data("statecharts") / f"{chart_id}.json")
     if chart.id != chart_id:
         faults.append(Fault(chart.file, "/id", "bad-value", f"the id is {chart.id!r}, not {chart_id!r}"))

@@ -6,6 +6,7 @@ Never: a slow import before the window is on its way (measured by tests/benchmar
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,7 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
     from pui.shell.instance import claim_instance
     from pui.shell.window_kit import without_devtools
 
+    gc.disable()  # until the app is put together: a fifth of its imports' time would go into looking for garbage
     backend = choose_backend(os.environ)
     paths = app_paths(os.environ)
     own_dir(paths.data)
@@ -135,9 +137,13 @@ def _drop_keys() -> None:
 def _composer(environ: dict[str, str]) -> Compose:
     @contextmanager
     def compose(dialogs: Dialogs) -> Iterator[ReadyApp]:
-        from pui.compose import compose_desk, composed_app
-        from pui.shell.table import verb_table
-        from pui.shell.window_app import ReadyApp
+        try:
+            from pui.compose import compose_desk, composed_app
+            from pui.shell.table import verb_table
+            from pui.shell.window_app import ReadyApp
+        finally:
+            gc.freeze()
+            gc.enable()
 
         with composed_app(environ) as app:
             app.notes.extend(app.packs.recover())

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
-import structlog
 
 ADDRESS = "127.0.0.1"
 HEADER_LIMIT_BYTES = 16 * 1024
@@ -128,6 +127,8 @@ class _Connection:
             try:
                 answer = await self._respond(request)
             except Exception:
+                import structlog  # late: its import is slow, and this never happens
+
                 structlog.get_logger().exception("the page's server failed unexpectedly", path=request.path)
                 answer = PageAnswer(500, [("connection", "close")])
             await self._send_answer(answer, is_head=request.method == "HEAD")

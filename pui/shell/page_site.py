@@ -12,12 +12,15 @@ import mimetypes
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES, to_ascii_json, token_is_right
-from pui.shell.desk import Carrier
-from pui.shell.event_feed import EventFeed
 from pui.shell.page_server import ADDRESS, PageAnswer, PageRequest
-from pui.shell.router import Router
+
+if TYPE_CHECKING:  # the window's server is there before the app is imported
+    from pui.shell.desk import Carrier
+    from pui.shell.event_feed import EventFeed
+    from pui.shell.router import Router
 
 INDEX = "index.html"
 PLACE = 'name="{}" content=""'

@@ -10,21 +10,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from pui.domain.errors import PuiError
-from pui.ports import Dialogs
-from pui.shell.desk import Desk
-from pui.shell.instance import InstanceClaim
-from pui.shell.page_server import PageServer
-from pui.shell.page_site import PageSession
-from pui.shell.router import Router
-from pui.shell.verbs import VerbTable
 from pui.shell.window_bridge import WindowBridge
 from pui.shell.window_dialogs import WindowDialogs
-from pui.shell.window_kit import WindowKit
+
+if TYPE_CHECKING:  # imported with the app, when the view is made
+    from pui.ports import Dialogs
+    from pui.shell.desk import Desk
+    from pui.shell.instance import InstanceClaim
+    from pui.shell.page_server import PageServer
+    from pui.shell.page_site import PageSession
+    from pui.shell.verbs import VerbTable
+    from pui.shell.window_kit import WindowKit
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class ReadyApp:
     table: VerbTable
 
 
-Compose = Callable[[Dialogs], AbstractContextManager[ReadyApp]]
+Compose = Callable[["Dialogs"], AbstractContextManager[ReadyApp]]
 """Puts the app together on a worker thread (its imports take longer than the window). Raises PuiError."""
 
 
@@ -112,6 +111,8 @@ class WindowApp:
             if not self._end_is_wanted.is_set():
                 await dialogs.confirm("pui cannot start", [error.message, error.hint], "Quit")
             return
+        from pui.shell.router import Router
+
         desk = self._desk = app.desk
         desk.supervisor.recover()
         self.bridge.begin(Router(app.table, lambda: self._session.token, desk.clock), desk.events)
@@ -153,4 +154,6 @@ class WindowApp:
 
 def _log_fault(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
+        import structlog
+
         structlog.get_logger().error("closing failed", error=repr(task.exception()))

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Callable
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from pui.domain.bridge_call import call_script, to_ascii_json
 from pui.domain.events import JsonValue
-from pui.shell.event_feed import EventFeed
-from pui.shell.router import Router
-from pui.shell.window_kit import WindowKit
+
+if TYPE_CHECKING:  # the bridge is there before the app is imported
+    from pui.shell.event_feed import EventFeed
+    from pui.shell.router import Router
+    from pui.shell.window_kit import WindowKit
 
 TEXT_LIMIT = 256
 """Texts that wait for the loop; the router's own limits are below it."""
 SCRIPT_DEADLINE_S = 10.0
+GREETED = "the page has its whole state"
+"""In the app's log: from here on the window can be used (tests/benchmarks/window.py waits for it)."""
 REPLY, EVENTS = "pui._reply", "pui._events"
 
 
@@ -69,8 +71,12 @@ class WindowBridge:
         reply = await router.answer(text)
         if reply is None:
             return
-        self._kit.post_script(call_script(REPLY, to_ascii_json(reply)), lambda: None)
-        if _is_greeting(reply) and self._feed is not None:
+        script = call_script(REPLY, to_ascii_json(reply))
+        if not _is_greeting(reply):
+            self._kit.post_script(script, lambda: None)
+            return
+        self._kit.post_script(script, lambda: self._post(_log, GREETED))
+        if self._feed is not None:
             self._feed.release()
 
     async def _pump(self, feed: EventFeed) -> None:
@@ -91,12 +97,18 @@ class WindowBridge:
             async with asyncio.timeout(SCRIPT_DEADLINE_S):
                 await taken
         except TimeoutError:
-            structlog.get_logger().warning("the page did not take a batch of events", limit_s=SCRIPT_DEADLINE_S)
+            _log(f"the page did not take a batch of events within {SCRIPT_DEADLINE_S} s")
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _log(sentence: str) -> None:
+    import structlog  # late, with the app: its import is slow
+
+    structlog.get_logger().info(sentence)
 
 
 def _is_greeting(reply: dict[str, JsonValue]) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pui.domain.scrub import scrub_line, scrub_text
-from pui.shell.window_kit import FileQuestion, WindowKit
+
+if TYPE_CHECKING:
+    from pui.shell.window_kit import FileQuestion, WindowKit
 
 Answer = TypeVar("Answer")
 TITLE_LIMIT_CHARS = 120

@@ -10,6 +10,7 @@ import importlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pui.shell.window_app import WindowApp
 
 TITLE = "pui"
+SWITCH_INTERVAL_S = 0.0005
 BACKGROUND = "#17191c"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,6 +47,8 @@ def show_window(
     """Show the window until it is gone; the supervisor's thread has begun already. Main thread only."""
     import webview
 
+    # The app is put together while the page loads: short turns let its forty small files through in between.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     logging.getLogger("pywebview").setLevel(logging.ERROR)
     for name in ("ALLOW_DOWNLOADS", "ALLOW_FILE_URLS", "OPEN_EXTERNAL_LINKS_IN_BROWSER", "OPEN_DEVTOOLS_IN_DEBUG"):
         webview.settings[name] = False
