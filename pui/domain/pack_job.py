@@ -96,5 +96,5 @@ def job_view(job: Job) -> dict[str, JsonValue]:
         "state": job.state,
         "can_cancel": job.can_cancel and not job.is_over,
         "error": None if job.error is None else error_to_json(job.error),
-        "note": scrub_line(job.note or job.step.note, NOTE_LIMIT_CHARS),
+        "note": scrub_line(job.note if job.is_over else job.step.note, NOTE_LIMIT_CHARS),
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from pui.domain.errors import HostError, PuiError, SetupError
+from pui.domain.errors import CallerError, HostError, PuiError, SetupError
 from pui.domain.events import JsonValue
 from pui.domain.pack_job import Job, JobKind
 from pui.domain.packs_view import PackSurroundings, StoreFacts, packs_view
@@ -64,7 +64,12 @@ class PackBoard:
         return self._view()
 
     async def check(self) -> UpdateState:
-        """Asks the channel now; how it went is remembered and shown, a failure too. Raises HostError("job.busy")."""
+        """Asks the channel now; how it went is remembered and shown, a failure too.
+
+        Raises HostError("job.busy"), CallerError("caller.rejected") when no channel is named.
+        """
+        if not self._work.channel():
+            raise CallerError("caller.rejected", "no channel is named", hint="`pui settings set channel URL`")
         if self._is_checking or self.jobs.is_busy:
             raise HostError("job.busy", "the channel is being asked, or a job runs")
         self._is_checking = True

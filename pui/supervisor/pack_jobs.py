@@ -156,7 +156,8 @@ class PackJobs:
         judged = self._judged(pack.pack_id)
         if judged.state == "failed":
             raise unhealthy(judged)
-        return boot_words(view)
+        reached_pi = view.outcome is not None and view.outcome.result == "completed"
+        return [*([f"a machine of {pack.pack_id} has reached pi"] if reached_pi else []), *boot_words(view)]
 
     def _end(self, state: JobState, *, note: str = "", error: PuiError | None = None) -> None:
         if self._job is not None:

@@ -60,6 +60,7 @@ def test_a_file_is_installed_and_tried(rig: UpkeepRig) -> None:
     assert last["active"]["state_label"] == "Active"
     assert last["active"]["components"] == {"pi": "1.5.2", "qemu": "10.0"}
     assert last["job"]["state"] == "done"
+    assert last["job"]["note"].endswith("has reached pi")
     assert last["disk_use_bytes"] > 0
     assert last["can_build"] is True
 
@@ -218,6 +219,7 @@ def test_one_job_at_a_time_and_only_what_runs_is_stopped(rig: UpkeepRig) -> None
         for other in (board.verify, board.build, board.clean):
             with pytest.raises(HostError, match="running already"):
                 other()
+        rig.settings.change("channel", "http://127.0.0.1:1/")
         with pytest.raises(HostError, match="a job runs"):
             await board.check()
         with pytest.raises(CallerError):

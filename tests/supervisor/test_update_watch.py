@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pui.domain.errors import CallerError
 from pui.supervisor.pack_board import PackBoard
 from pui.supervisor.update_watch import LOOK_INTERVAL_S, UpdateWatch
 from tests.support.simulated import SimulatedClock
@@ -158,6 +159,19 @@ def test_the_watch_keeps_its_times(tmp_path: Path) -> None:
         assert rig.updates.read().last_check_ms == second
         await watch.close()
         await watch.close()
+        await board.close()
+
+    asyncio.run(run())
+
+
+def test_without_a_channel_nothing_is_asked(tmp_path: Path) -> None:
+    rig = UpkeepRig(tmp_path)
+
+    async def run() -> None:
+        board = rig.board()
+        with pytest.raises(CallerError, match="no channel is named"):
+            await rig.watch(board).round()
+        assert (await board.view())["check_error"] is None
         await board.close()
 
     asyncio.run(run())

@@ -91,7 +91,7 @@ def test_each_list_sends_its_value(show: Show, section: str, label: str, option:
     [
         ("packs", "Look for updates", "update_check", False),
         ("packs", "Also on a metered connection", "update_on_metered", True),
-        ("packs", "Download them ahead", "update_download", True),
+        ("packs", "Install them by itself", "update_download", True),
         ("defaults", "Keep a cache", "cache", False),
     ],
 )
