@@ -6,7 +6,6 @@ here is in the file (history.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pui.domain.transcript import Change, Entry
@@ -83,10 +82,6 @@ class EntryLog:
         chosen = keys[-limit:] if limit else []
         entries = tuple(self._slots[key].whole() for key in chosen)
         return EntryPage(entries, bool(self._first_key > 1 or len(keys) > len(chosen)))
-
-    def texts(self) -> Sequence[Entry]:
-        """All entries that are held, whole."""
-        return [slot.whole() for slot in self._slots.values()]
 
     def _trim(self) -> None:
         while len(self._slots) > 1 and (

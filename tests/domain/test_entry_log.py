@@ -53,7 +53,7 @@ def test_a_text_that_streams_is_whole_in_memory() -> None:
     log.add(Change(text_entry(1, "", is_final=False), "new", is_replaced=True))
     assert log.before(None, 5).entries[0].text == "new"
     log.add(Change(text_entry(1, "done"), "", is_replaced=True))
-    assert log.texts()[0].text == "done"
+    assert log.before(None, 10**6).entries[0].text == "done"
 
 
 def test_pages_of_memory() -> None:
@@ -71,13 +71,13 @@ def test_memory_keeps_the_newest_entries_within_both_limits() -> None:
     log = EntryLog(entry_limit=10)
     for key in range(1, 101):
         log.add(Change(text_entry(key)))
-    assert (log.first_key, len(log.texts())) == (91, 10)
+    assert (log.first_key, len(log.before(None, 10**6).entries)) == (91, 10)
     log.add(Change(text_entry(5, "late")))
-    assert len(log.texts()) == 10 and log.before(None, 5).has_earlier
+    assert len(log.before(None, 10**6).entries) == 10 and log.before(None, 5).has_earlier
     small = EntryLog(total_limit_chars=100)
     for key in range(1, 11):
         small.add(Change(text_entry(key, "y" * 60)))
-    assert [entry.key for entry in small.texts()] == [10]
+    assert [entry.key for entry in small.before(None, 10**6).entries] == [10]
 
 
 def test_pages_of_the_file_in_any_order_of_ends() -> None:
@@ -165,4 +165,6 @@ def test_random_streams_add_up(seed: int = 11) -> None:
         key, piece = rng.randint(1, 5), "z" * rng.randint(0, 3)
         log.add(Change(text_entry(key, "", is_final=False), piece))
         whole[key] += piece
-    assert {entry.key: entry.text for entry in log.texts()} == {k: v for k, v in whole.items() if k in log._slots}
+    assert {entry.key: entry.text for entry in log.before(None, 10**6).entries} == {
+        k: v for k, v in whole.items() if k in log._slots
+    }

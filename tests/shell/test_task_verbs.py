@@ -384,6 +384,24 @@ def test_events_of_a_task_end_with_the_page_that_left_it(folder: Path) -> None:
 
 
 @pytest.mark.threat("I6")
+def test_a_page_that_greets_anew_hears_of_no_task_before_it_opens_one(folder: Path) -> None:
+    async def story(rig: TaskRig) -> None:
+        live = await rig.running()
+        await rig.until_event("record")
+        await rig.call("app.hello")
+        seen = len(rig.of("record"))
+        await rig.call("task.rename", task_id=live.task_id, title="new")
+        await rig.until_event("task", row=rig.desk.board.row(live.task_id))
+        await asyncio.sleep(0.1)
+        assert len(rig.of("record")) == seen
+        await rig.call("task.open", task_id=live.task_id, tail=1)
+        await rig.call("task.rename", task_id=live.task_id, title="newer")
+        await until(lambda: len(rig.of("record")) == seen + 1, "the page that opened it hears nothing")
+        await rig.finish(live.task_id)
+
+    play(folder, story, FakeScript(stays_busy=True))
+
+
 def test_links_of_an_entry_are_found_on_this_side(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         live = await rig.running()

@@ -250,7 +250,10 @@ class FakeGuest:
         return [self._response(str(kind), number, ANSWERS.get(str(kind)))]
 
     def _queue(self, command: dict[str, Any]) -> list[Action]:
-        """While a run goes on: as pi does it with a streamingBehavior."""
+        """While a run goes on: as pi does it with a streamingBehavior; without one a prompt is refused."""
+        if command["type"] == "prompt" and command.get("streamingBehavior") not in ("steer", "followUp"):
+            refused = {"id": command.get("id"), "type": "response", "command": "prompt", "success": False}
+            return [self._rpc_line(refused | {"error": "Agent is already processing."})]
         follows = command["type"] == "follow_up" or command.get("streamingBehavior") == "followUp"
         self.queue["followUp" if follows else "steering"].append(command["message"])
         update = self._rpc_line({"type": "queue_update", **self.queue})

@@ -28,13 +28,13 @@ STEP_LIMIT_S = 90.0
 
 
 def texts(session: Session, kind: str) -> list[str]:
-    return [entry.text for entry in session.log.texts() if entry.kind == kind]
+    return [entry.text for entry in session.log.before(None, 10**6).entries if entry.kind == kind]
 
 
 async def until_said(session: Session, kind: str, part: str) -> None:
     await until(
         lambda: any(part in text for text in texts(session, kind)),
-        lambda: f"no {kind} with {part!r}: {session.log.texts()[-3:]}",
+        lambda: f"no {kind} with {part!r}: {session.log.before(None, 10**6).entries[-3:]}",
         limit_s=STEP_LIMIT_S,
     )
 
@@ -103,7 +103,7 @@ def test_a_conversation_and_its_history(real: RealApp) -> None:
                 view = await asyncio.wait_for(supervisor.wait(task_id), READY_WITHIN_S)
             check_over(app.files, task_id, view)
             assert view.outcome is not None and view.outcome.result == "completed"
-            return task_id, [entry.text for entry in live.session.log.texts()]
+            return task_id, [entry.text for entry in live.session.log.before(None, 10**6).entries]
 
     task_id, said = asyncio.run(talk())
     assert (project / "README.md").read_text() == "# A sample\n\ngood day\n"
