@@ -144,7 +144,7 @@ def test_a_hang_is_ended_by_the_state_s_timeout(activity: str) -> None:
 
     async def wait_it_out(running: Bench) -> None:
         assert running.runner.state == STATE_OF[activity]
-        await running.clock.advance(100_000)
+        await running.clock.advance(1_000_000)
 
     asyncio.run(bench.run("start", meanwhile=wait_it_out))
     assert bench.path()[-2:] == ["teardown", "finished"]
