@@ -312,6 +312,17 @@ def test_what_comes_while_reading_is_counted_and_does_not_move_the_text(show: Sh
     expect(button).to_have_count(0)
 
 
+def test_the_end_stays_in_sight_while_the_editor_grows(show: Show) -> None:
+    page = show(opened(entries=long_conversation(60)), PLACE)
+    log = page.get_by_role("feed", name="Conversation")
+    editor(page).fill("line\n" * 8)
+    is_at_end = "(node) => node.scrollHeight - node.scrollTop - node.clientHeight < 3"
+    wait_until(lambda: log.evaluate(is_at_end), "the end in sight")
+    expect(page.get_by_role("button", name="To the end")).to_have_count(0)
+    editor(page).fill("")
+    wait_until(lambda: log.evaluate(is_at_end), "the end in sight again")
+
+
 def test_earlier_pages_come_by_scrolling_and_the_row_in_sight_stays(show: Show) -> None:
     bridge = opened(entries=long_conversation(700))
     page = show(bridge, PLACE)

@@ -11,6 +11,7 @@ import { Icon } from "../../components/icons.js";
 import { EmulatedBadge, NetworkMark, StatePill } from "../../components/marks.js";
 import { MenuButton } from "../../components/menu.js";
 import { bytes, memory, moment, shortPath } from "../../format.js";
+import { setup } from "../../store.js";
 import { t } from "../../strings.js";
 
 /** @typedef {import("./session.js").TaskSession} TaskSession */
@@ -34,7 +35,7 @@ export function TaskHeader({ session, row }) {
     <div class="head-facts">
       ${row.is_emulated && html`<${EmulatedBadge} />`}
       ${!row.is_emulated && row.accelerator && html`<span class="chip" title=${t("task.fact.accelerator")}><${Icon} name="bolt" size=${12} />${row.accelerator.toUpperCase()}</span>`}
-      <${JailChip} detail=${session.detail.value} />
+      <${JailChip} row=${row} detail=${session.detail.value} />
       <${NetworkMark} network=${row.network} label=${row.network_label} />
       ${row.folders.map((/** @type {any} */ folder) => html`<${Mount} key=${folder.guest_path} folder=${folder} />`)}
       <button type="button" class="text-button" aria-expanded=${String(isOpen)} aria-controls="task-all-facts" onClick=${toggle}>${t(isOpen ? "task.facts.less" : "task.facts.more")}</button>
@@ -59,24 +60,24 @@ const Mount = ({ folder }) =>
     <${Icon} name=${folder.read_only ? "lock" : "folder"} size=${12} /><span class="ellipsis">${shortPath(folder.path)}</span><span class="arrow" aria-label=${t("task.fact.is_in_machine")}>→</span>
     <span class="ellipsis">${folder.guest_path}</span><b class=${folder.read_only ? "ro" : "rw"}>${t(folder.read_only ? "folder.ro" : "folder.rw")}</b></span>`;
 
-/** The jail as the detail says it: a word, or whether it is on and why not. @param {any} detail */
-function jailOf(detail) {
-  const jail = detail?.jail;
-  if (jail === null || jail === undefined || jail === "") return null;
+/** The jail of the task as its journal says it, else that of this computer, as long as the machine runs. @param {any} row @param {any} detail */
+function jailOf(row, detail) {
+  const jail = detail?.jail || (row.is_live ? setup.value?.jail : null);
+  if (!jail) return null;
   if (typeof jail === "string") return { isOn: jail !== "none" && jail !== "off", text: jail };
   return { isOn: !!jail.is_on, text: jail.reason ?? "" };
 }
 
-/** @param {{detail: any}} props */
-function JailChip({ detail }) {
-  const jail = jailOf(detail);
+/** @param {{row: any, detail: any}} props */
+function JailChip({ row, detail }) {
+  const jail = jailOf(row, detail);
   if (!jail) return null;
   return html`<span class="chip ${jail.isOn ? "" : "warn"}" title=${jail.text}><${Icon} name=${jail.isOn ? "shield" : "warning"} size=${12} />${t(jail.isOn ? "task.fact.jailed" : "task.fact.not_jailed")}</span>`;
 }
 
 /** @param {{row: any, detail: any}} props */
 function AllFacts({ row, detail }) {
-  const jail = jailOf(detail);
+  const jail = jailOf(row, detail);
   const facts = [
     ["accelerator", row.is_emulated ? t("emulated.meaning") : row.accelerator ? row.accelerator.toUpperCase() : "–"],
     ["jail", jail ? `${t(jail.isOn ? "task.fact.jailed" : "task.fact.not_jailed")}${jail.text ? ` · ${jail.text}` : ""}` : "–"],

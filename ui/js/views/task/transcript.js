@@ -42,6 +42,7 @@ export class Transcript {
     this.frame = 0;
     this.isAttached = false;
     this.savedTop = 0;
+    this.seenHeight = 0;
     this.onUnseen = (/** @type {number} */ _count) => {};
     this.onStick = (/** @type {boolean} */ _isStuck) => {};
     this._build();
@@ -259,13 +260,19 @@ export class Transcript {
 
   _toEnd() {
     this.element.scrollTop = this.element.scrollHeight;
+    this.savedTop = this.element.scrollTop;
+    this.seenHeight = this.element.clientHeight;
   }
 
   _scrolled() {
     if (!this.isAttached) return;
     const { scrollTop, scrollHeight, clientHeight } = this.element;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < STICKY;
+    // only the person leaves the end, by going up; rows that grow and a dock that does must not
+    if (isAtEnd) this._setStuck(true);
+    else if (scrollTop < this.savedTop - 1 && clientHeight === this.seenHeight) this._setStuck(false);
     this.savedTop = scrollTop;
-    this._setStuck(scrollHeight - scrollTop - clientHeight < STICKY);
+    this.seenHeight = clientHeight;
     if (this.isStuck && this.unseen) this._count(-this.unseen);
     if (scrollTop < EARLIER && this.log.hasEarlier) this._loadEarlier();
     this.schedule();
