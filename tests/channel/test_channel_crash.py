@@ -27,10 +27,13 @@ OFFERS = {
     "renew": [OLD],
     "rotate": [OLD],
     "update": [NEW],
+    "update-whole": [NEW],
     "update-rotated": [NEW],
+    "repair": [NEW],
 }
 """What another computer may be offered, in this order and never back again."""
 CASES = [(way, "torn") for way in OFFERS] + [("publish", "plain"), ("rotate", "plain"), ("update", "plain")]
+SLOW = [("first-publish", "torn"), ("update-whole", "torn"), ("update-rotated", "torn"), ("publish", "plain")]
 
 
 def crashes(folder: Path, way: str, how: str) -> list[dict[str, Any]]:
@@ -41,7 +44,16 @@ def crashes(folder: Path, way: str, how: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("way", "how"), [pytest.param(way, how, id=f"C1-C5{'-C2' * (how == 'torn')}-{way}-{how}") for way, how in CASES]
+    ("way", "how"),
+    [
+        pytest.param(
+            way,
+            how,
+            id=f"C1-C5{'-C2' * (how == 'torn')}-{way}-{how}",
+            marks=[pytest.mark.slow] if (way, how) in SLOW else [],
+        )
+        for way, how in CASES
+    ],
 )
 def test_killed_at_every_step(quick_dir: Path, way: str, how: str) -> None:
     found = crashes(quick_dir, way, how)
@@ -55,6 +67,9 @@ def test_killed_at_every_step(quick_dir: Path, way: str, how: str) -> None:
         assert (line["then_offered"], line["rubbish"]) == (offers[-1], []), line
     if way.startswith("update"):
         ends_of_an_update(found)
+    elif way == "repair":
+        assert {line["active"] for line in found} == {NEW, "pack.corrupt"}, "less broken, and refused until it is whole"
+        assert {line["then_active"] for line in found} == {NEW}
     else:
         assert any(line["drafts"] and line["cleaned"] for line in found), "who cleans says so"
 

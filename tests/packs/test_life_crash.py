@@ -33,7 +33,7 @@ def crashes(folder: Path, way: str, how: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-CASES = [(way, "torn") for way in WAYS] + [("fall-back", "plain"), ("roll-back", "plain")]
+CASES = [(way, "torn") for way in WAYS if way != "repair"] + [("fall-back", "plain"), ("roll-back", "plain")]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,20 @@ def test_killed_at_every_step(tmp_path: Path, way: str, how: str) -> None:
         if way in ("fall-back", "first-fails"):
             assert ("3" in line["reasons"]) == (line["active"] != 3), "who falls back says why"
         assert line["at_once"] in (before["active"], after["active"]), line
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, id=f"C1-C2-C5-repair-{how}") for how in ("plain", "torn")])
+def test_a_repair_killed_at_every_step(tmp_path: Path, how: str) -> None:
+    found = crashes(tmp_path, "repair", how)
+
+    assert [line["lived"] for line in found] == [False] * (len(found) - 1) + [True]
+    assert len(found) > 30
+    for line in found:
+        assert line["at_once"] in (3, "pack.corrupt"), line
+        assert line["active"] in (3, "pack.corrupt"), "less broken, and refused until it is whole"
+        assert (line["folders"], line["previous"], line["sound"]) == ([2, 3], 2, 3), line
+        assert (line["behind"], line["staging"], line["said_again"]) == (0, 0, 0), line
+    assert {"pack.corrupt", 3} == {line["active"] for line in found}
 
 
 def ends(found: list[dict[str, Any]], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

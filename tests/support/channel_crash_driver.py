@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pui.adapters.channel.download import Downloader
@@ -25,9 +27,18 @@ from pui.domain.errors import PuiError
 from tests.support.channel_rig import PATIENT, ChannelRig, StaticFolder
 from tests.support.faulty_ops import PowerCutOps
 from tests.support.pack_server import pack_server
-from tests.support.pack_simulator import APP
+from tests.support.pack_simulator import APP, FILES, PackSim
 
 OLD, NEW = 1, 2
+NOISE = random.Random(7).randbytes(80_000)
+"""Bytes that do not compress: long enough for a part that is a difference."""
+
+
+def sim(version: int) -> PackSim:
+    """Two versions that differ by a piece of the image and by the whole kernel."""
+    image = NOISE[:30_000] + b"version %d" % version + NOISE[30_000:]
+    changed = {"guest/base.qcow2": (image, 0o644), "kernel/vmlinux": (b"kernel %d " % version * 2000, 0o644)}
+    return PackSim(files={**FILES, **changed}, version=version)
 
 
 class Scene:
@@ -43,7 +54,7 @@ class Scene:
         return ChannelUpdater(self.rig.shop.paths, APP, self.address, web=web, downloader=downloader, ops=ops)
 
     def publish(self, ops: FileOps | None = None) -> int:
-        return len(self.rig.publish(NEW, ops=ops).cleaned)
+        return len(self.rig.publish_packs(sim(NEW), ops=ops).cleaned)
 
     def renew(self, ops: FileOps | None = None) -> int:
         return len(self.rig.publish(ops=ops).cleaned)
@@ -57,20 +68,39 @@ class Scene:
             return len(self.rig.publish(ops=ops).cleaned)
         return len(self.rig.publish(rotate_to=keys, ops=ops).cleaned)
 
-    def update(self, ops: FileOps | None = None) -> int:
-        """Check, download, install, forget the download."""
+    def update(self, ops: FileOps | None = None, *, by_parts: bool = True) -> int:
+        """Check, download, install, forget the download; nothing when the offer is not newer, as `pui pack update`."""
         updater = self.updater(ops)
         offer = updater.check()
+        if not offer.is_newer:
+            updater.forget_download(offer)
+            return len(offer.cleaned)
+        if by_parts and active(self) == OLD and not offer.parts:
+            raise RuntimeError("the channel offers no parts")
+        if not by_parts and offer.parts:
+            offer = replace(offer, parts=(), delta_bytes=None)
         source = updater.download(offer)
         self.rig.shop.installer(ops).install(source, updater.release_trust())
         updater.forget_download(offer)
         return len(offer.cleaned)
 
+    def update_whole(self, ops: FileOps | None = None) -> int:
+        """The whole archive, as without parts."""
+        return self.update(ops, by_parts=False)
+
+    def repair(self, ops: FileOps | None = None) -> int:
+        """Of the active pack, over the channel: only what is broken is fetched."""
+        [pack_id] = [path.name for path in self.rig.shop.paths.packs_dir.iterdir() if f"-{NEW}-" in path.name]
+        updater = self.updater(ops)
+        self.rig.shop.life(ops).repair(updater.installed_pack(pack_id), updater.release_trust())
+        updater.forget_pack(pack_id)
+        return 0
+
 
 def prepare_published(scene: Scene) -> None:
-    scene.rig.publish(OLD)
+    scene.rig.publish_packs(sim(OLD))
     scene.rig.trust()
-    scene.update()
+    scene.update_whole()
 
 
 def prepare_nothing(scene: Scene) -> None:
@@ -79,7 +109,7 @@ def prepare_nothing(scene: Scene) -> None:
 
 def prepare_offered(scene: Scene) -> None:
     prepare_published(scene)
-    scene.rig.publish(NEW)
+    scene.rig.publish_packs(sim(NEW))
 
 
 def prepare_rotated(scene: Scene) -> None:
@@ -89,6 +119,16 @@ def prepare_rotated(scene: Scene) -> None:
     scene.rig.publish(rotate_to=fresh)
 
 
+def prepare_damaged(scene: Scene) -> None:
+    prepare_offered(scene)
+    scene.update()
+    [root] = [path for path in scene.rig.shop.paths.packs_dir.iterdir() if f"-{NEW}-" in path.name]
+    for name in ("guest/base.qcow2", "kernel/vmlinux"):
+        with (root / name).open("r+b") as file:
+            file.write(b"!")
+    (root / "qemu/lib/ld.so").unlink()
+
+
 Act = Callable[[Scene, FileOps | None], int]
 WAYS: Mapping[str, tuple[Callable[[Scene], None], Act]] = {
     "publish": (prepare_published, Scene.publish),
@@ -96,13 +136,15 @@ WAYS: Mapping[str, tuple[Callable[[Scene], None], Act]] = {
     "renew": (prepare_published, Scene.renew),
     "rotate": (prepare_published, Scene.rotate),
     "update": (prepare_offered, Scene.update),
+    "update-whole": (prepare_offered, Scene.update_whole),
     "update-rotated": (prepare_rotated, Scene.update),
+    "repair": (prepare_damaged, Scene.repair),
 }
 
 
 def offered(scene: Scene, way: str) -> int | str:
     """What another computer, which trusts the channel's first root, is offered; an update does not change it."""
-    if way.startswith("update"):
+    if way.startswith(("update", "repair")):
         return NEW
     fresh = scene.rig.base / "other-computer"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -128,7 +170,8 @@ def rubbish(scene: Scene) -> list[str]:
     kept = [path for folder in ("www", "computer/data") for path in (base / folder).rglob("*.draft")]
     staging = base / "computer" / "data" / "runtime" / "staging"
     kept += staging.iterdir() if staging.exists() else []
-    kept += (base / "computer" / "cache").rglob("*.tar.zst*")
+    packs = [folder for folder in (base / "computer" / "cache").rglob("packs") if folder.is_dir()]
+    kept += [path for folder in packs for path in folder.iterdir()]
     return sorted(str(path.relative_to(base)) for path in kept)
 
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pui.adapters.packs.keys import load_trust
 from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.slots import read_slot
 from pui.domain.errors import PuiError
@@ -32,8 +33,9 @@ WAYS: Mapping[str, tuple[tuple[str, ...], Callable[[PackShop, PackLife], object]
     "roll-back": (("2", "3"), lambda shop, life: life.roll_back()),
     "roll-back-trial": (("2", "3?"), lambda shop, life: life.roll_back()),
     "collect": (("1", "2", "3?!"), lambda shop, life: life.clean()),
+    "repair": (("1", "2", "3#"), lambda shop, life: repair(shop, life, 3)),
 }
-"""An act, and what is installed before it: "?" stays on trial, "!" fails it."""
+"""An act, and what is installed before it: "?" stays on trial, "!" fails it, "#" is damaged in every way."""
 
 
 def named(shop: PackShop, version: int) -> str:
@@ -41,20 +43,35 @@ def named(shop: PackShop, version: int) -> str:
 
 
 def install(shop: PackShop, life: PackLife, version: int) -> None:
-    from pui.adapters.packs.keys import load_trust
-
     life.install(shop.source(sim(version).build()), load_trust(shop.paths.trust_dir))
+
+
+def repair(shop: PackShop, life: PackLife, version: int) -> None:
+    life.repair(shop.source(sim(version).build()), load_trust(shop.paths.trust_dir))
+
+
+def damage(root: Path) -> None:
+    """A changed byte, a missing file, a wrong mode, an added file, an added folder."""
+    with (root / "kernel/vmlinux").open("r+b") as file:
+        file.write(b"!")
+    (root / "qemu/bin/qemu-system").unlink()
+    (root / "qemu/lib/ld.so").chmod(0o644)
+    (root / "qemu/lib/evil.so").write_text("x")
+    (root / "evil").mkdir()
+    (root / "evil/inside").write_text("x")
 
 
 def prepare(folder: Path, packs: tuple[str, ...]) -> None:
     shop = PackShop(folder)
     for text in packs:
-        version = int(text.rstrip("?!"))
+        version = int(text.rstrip("?!#"))
         install(shop, shop.life(), version)
         if "?" not in text:
             shop.life().proven(named(shop, version))
         if "!" in text:
             shop.life().failed(named(shop, version), "guest.boot_timeout", "no answer")
+        if "#" in text:
+            damage(shop.paths.packs_dir / named(shop, version))
 
 
 def in_child(act: Callable[[PackShop], object], base: Path) -> bool:
@@ -99,7 +116,11 @@ def one_crash(prepared: Path, base: Path, step: int, way: str, *, tear: bool) ->
     in_child(lambda dying: dying.life(PowerCutOps(step % 7, tear=tear)).recover(), base)  # the recovery dies as well
     said = shop.life().recover()
     found = {"step": step, "lived": lived, "at_once": at_once, "said": len(said), **state_of(shop)}
-    return {**found, "said_again": len(shop.life().recover())}
+    found["said_again"] = len(shop.life().recover())
+    if way == "repair":
+        repair(shop, shop.life(), 3)
+        found["sound"] = shop.store.verify().manifest.pack_version
+    return found
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.file_ops import FileOps, mapped_os_errors, opened_folder, read_file, remove_tree
 from pui.adapters.packs.keys import TrustFolder, load_trust, remove_drafts, write_private_file
 from pui.adapters.packs.locks import installer_lock
-from pui.adapters.packs.slots import raise_floor, read_floors
+from pui.adapters.packs.slots import installed_floors, raise_floor, read_floors
 from pui.adapters.packs.source import FileSource, PackSource
 from pui.adapters.packs.web import Web, checked_url
 from pui.adapters.paths import AppPaths, own_dir
@@ -205,7 +205,7 @@ class ChannelUpdater:
         archive = Wanted(*view.index.target(manifest.payload.name))
         if (archive.size_bytes, archive.sha256) != (manifest.payload.size_bytes, manifest.payload.sha256):
             raise SetupError("index.mismatch", f"index and envelope disagree on {manifest.payload.name}")
-        floor = read_floors(self._paths.version_floor).get(manifest.platform, 0)
+        floor = installed_floors(self._paths).get(manifest.platform, 0)
         is_newer = manifest.pack_version > floor
         return Offer(verified, envelope, archive, is_newer, view.issued, view.index.targets, view.cleaned)
 

@@ -27,7 +27,7 @@ from pui.adapters.packs.file_ops import (
 )
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.locks import installer_lock, pack_removal
-from pui.adapters.packs.slots import LIMIT_BYTES, read_floors, read_slot, render_floors, render_slot
+from pui.adapters.packs.slots import LIMIT_BYTES, installed_floors, read_slot, render_floors, render_slot
 from pui.adapters.packs.source import PackSource
 from pui.adapters.packs.tree_writer import TreeWriter
 from pui.adapters.paths import AppPaths, own_dir
@@ -132,7 +132,7 @@ class PackInstaller:
         with self._locked():
             cleaned = clean_staging(self._ops, self._paths)
             self._witness.opened()
-            floors = {} if allow_older else read_floors(self._paths.version_floor)
+            floors = {} if allow_older else installed_floors(self._paths)
             check_version_floor(verified.manifest, floors.get(verified.manifest.platform))
             was_there = self._is_sound(verified, trust)
             trouble: list[str] = []
@@ -261,15 +261,17 @@ class PackInstaller:
                 raise
 
     def _draft_slots(self, stage: _Stage, verified: VerifiedManifest) -> list[Path]:
-        """The slot files that change, in the order of their renames: `active` last, it is the moment of the swap."""
+        """The slot files that change, in the order of their renames. `active` is the moment of the swap. The floor
+        comes after it: raised before, it would make an update after a crash think that the pack had been there."""
         paths, manifest = self._paths, verified.manifest
         floors = dict(self._known_floors())
         floors[manifest.platform] = max(manifest.pack_version, floors.get(manifest.platform, 0))
-        drafts = {paths.version_floor: render_floors(floors)}
+        drafts: dict[Path, bytes] = {}
         active = self._known_active()
         if active not in (None, verified.pack_id) and self._witness.may_be_previous(str(active)):
             drafts[paths.previous_pack] = render_slot(str(active))
         drafts[paths.active_pack] = render_slot(verified.pack_id)
+        drafts[paths.version_floor] = render_floors(floors)
         with opened_folder(stage.folder) as at:
             for target, data in drafts.items():
                 if target.is_file() and target.stat().st_size <= LIMIT_BYTES:
@@ -279,7 +281,7 @@ class PackInstaller:
 
     def _known_floors(self) -> dict[str, int]:
         try:
-            return dict(read_floors(self._paths.version_floor))
+            return dict(installed_floors(self._paths))
         except SetupError:  # only reached with allow_older: the person insists, so the unreadable file is replaced
             return {}
 

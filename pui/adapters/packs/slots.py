@@ -101,8 +101,22 @@ def raise_floor(ops: FileOps, paths: AppPaths, platform: str, version: int) -> i
     return floor
 
 
+def installed_floors(paths: AppPaths) -> Mapping[str, int]:
+    """Highest version ever installed, by platform: what is written down, and the active pack, for an install that dies
+    may have made it active and not have come to the writing. Raises SetupError pack.corrupt, HostError."""
+    floors = dict(read_floors(paths.version_floor))
+    try:
+        active = read_slot(paths.active_pack)
+    except SetupError:
+        active = None  # unreadable: the next install mends it
+    if active is not None:
+        platform, version, _ = active.rsplit("-", 2)
+        floors[platform] = max(int(version), floors.get(platform, 0))
+    return floors
+
+
 def read_floors(path: Path) -> Mapping[str, int]:
-    """Highest version ever installed, by platform. Raises SetupError pack.corrupt, HostError."""
+    """A file of versions by platform. Raises SetupError pack.corrupt, HostError."""
     data = _read(path)
     if data is None:
         return {}
