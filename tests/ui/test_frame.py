@@ -199,3 +199,15 @@ def test_a_page_that_was_too_slow_is_told_to_begin_anew(show: Show) -> None:
     bridge.hello["tasks"] = [task("t-late", "Came while the page was slow", "created")]
     bridge.send({"type": "resync"})
     expect(page.locator(".task-row", has_text="Came while the page was slow")).to_be_visible()
+
+
+def test_the_palette_does_what_needs_no_place(show: Show) -> None:
+    bridge = daily()
+    page = show(bridge, theme="light")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("theme: dark")
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("again")
+    expect(page.locator("#palette-list")).to_contain_text("Check this computer again")

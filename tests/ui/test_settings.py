@@ -195,3 +195,15 @@ def test_the_model_of_ones_own_server_is_named_and_its_channel_asked_natively(sh
     page.evaluate("location.hash = '#/settings/packs'")
     page.get_by_role("button", name="Set…").click()
     expect(page.get_by_text("https://packs.example/pui")).to_be_visible()
+
+
+def test_moving_the_data_folder_is_followed_and_not_offered_while_tasks_run(show: Show) -> None:
+    bridge = daily()
+    page = show(bridge, "settings/data")
+    expect(page.get_by_role("button", name="Move…")).to_be_disabled()
+    bridge.send(*[{"type": "task_removed", "task_id": row["task_id"]} for row in bridge.hello["tasks"]])
+    bridge.answer("data.move", lambda _params: {"job_id": "j1"})
+    page.get_by_role("button", name="Move…").click()
+    bridge.wait_for("data.move")
+    bridge.send({"type": "pack", "packs": pack_view(job=job(kind="move", phase_label="Copying to the new place"))})
+    expect(page.get_by_role("progressbar", name="Copying to the new place")).to_be_visible()

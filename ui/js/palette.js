@@ -9,9 +9,10 @@ import { Keys } from "./components/controls.js";
 import { Icon } from "./components/icons.js";
 import { TaskMark } from "./components/marks.js";
 import { taskActions } from "./actions.js";
+import { call } from "./bridge.js";
 import { listShortcuts } from "./keys.js";
 import { go, route } from "./router.js";
-import { tasks, taskList } from "./store.js";
+import { orToast, tasks, taskList } from "./store.js";
 import { t } from "./strings.js";
 
 /** Which of the two is open. */
@@ -36,12 +37,20 @@ function places() {
   ];
 }
 
+/** What is quicker here than in the settings. @returns {Command[]} */
+function looks() {
+  const themes = ["system", "light", "dark"].map((theme) => ({
+    label: `${t("look.theme")}: ${t(`look.theme_${theme}`)}`, icon: "spark", run: () => orToast(call("settings.set", { key: "theme", value: theme })),
+  }));
+  return [{ label: t("palette.check"), icon: "retry", run: () => orToast(call("setup.check")) }, ...themes];
+}
+
 /** @returns {Command[]} */
 function commands() {
   const open = tasks.value.get(route.value.parts[0] === "task" ? route.value.parts[1] : "");
   const own = open ? taskActions(open).map((one) => ({ ...one, hint: open.title })) : [];
   const rows = taskList.value.map((row) => ({ label: row.title, row, hint: row.folders[0]?.name || "", run: () => go("task", row.task_id) }));
-  return [...own, ...places(), ...rows];
+  return [...own, ...places(), ...rows, ...looks()];
 }
 
 /** Every letter in order, words' beginnings first. @param {string} text @param {string} query */

@@ -57,7 +57,7 @@ addStrings({
   "keys.title": "Keys", "keys.group_go": "Everywhere", "keys.group_tasks": "List of tasks", "keys.group_task": "Task", "keys.group_new": "New task", "keys.group_list": "In a list",
   "keys.next_attention": "Task that waits for you", "keys.previous_task": "Previous task", "keys.next_task": "Next task",
   "keys.down": "Down", "keys.up": "Up", "keys.open": "Open", "keys.escape": "Close, leave",
-  "palette.title": "Go to or do", "palette.placeholder": "A task, a place, an action…", "palette.none": "Nothing is called “{query}”.",
+  "palette.title": "Go to or do", "palette.placeholder": "A task, a place, an action…", "palette.check": "Check this computer again", "palette.none": "Nothing is called “{query}”.",
   // marks
   "mark.question": "Asks you", "mark.turn": "Your turn", "mark.setup": "Set-up required", "mark.done": "Done", "mark.failed": "Failed", "mark.cancelled": "Cancelled",
   "folder.none": "No folder", "folder.ro": "read", "folder.rw": "write", "folder.ro_long": "the task may read", "folder.rw_long": "the task may read and write",

@@ -6,12 +6,16 @@
 import { html, useState } from "/vendor/preact.js";
 import { call } from "../bridge.js";
 import { folderFault, folderOf } from "../draft.js";
+import { shortPath } from "../format.js";
 import { folders, orToast } from "../store.js";
 import { t } from "../strings.js";
 import { Button, IconButton, Segmented } from "../components/controls.js";
 import { Icon } from "../components/icons.js";
 
 const RECENT = 5;
+
+/** Two folders of one name are told apart by their path. @param {any} folder */
+const isTwice = (folder) => folders.value.filter((one) => one.name === folder.name).length > 1;
 
 /** @param {{draft: any, faults: Record<string, any>, onAdd: (folder: any) => void, set: (change: any) => void}} props */
 export function FolderPicker({ draft, faults, onAdd, set }) {
@@ -33,7 +37,7 @@ export function FolderPicker({ draft, faults, onAdd, set }) {
       onChange=${(/** @type {any} */ what) => change(one.id, what)} onRemove=${() => set({ folders: draft.folders.filter((/** @type {any} */ other) => other !== one) })} />`)}</ul>`}
     <div class="folder-add"><${Button} size="small" icon="plus" isBusy=${isChoosing} onClick=${choose}>${t("new.add_folder")}</${Button}>
       ${recent.length > 0 && html`<span class="hint">${t("new.recent")}</span>`}
-      ${recent.map((one) => html`<button type="button" class="recent" key=${one.id} title=${one.path} onClick=${() => onAdd(one)}><${Icon} name="folder" size=${12} /><span class="ellipsis">${one.name}</span></button>`)}</div>
+      ${recent.map((one) => html`<button type="button" class="recent" key=${one.id} title=${one.path} onClick=${() => onAdd(one)}><${Icon} name="folder" size=${12} /><span class="ellipsis">${isTwice(one) ? shortPath(one.path) : one.name}</span></button>`)}</div>
     ${faults.folders?.error && html`<div class="field-note"><span class="error-text" role="alert">${faults.folders.error}</span></div>`}
   </section>`;
 }

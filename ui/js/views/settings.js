@@ -8,11 +8,12 @@ import { call } from "../bridge.js";
 import { THINKING_LEVELS } from "../draft.js";
 import { memory } from "../format.js";
 import { href } from "../router.js";
-import { app, folders, liveCount, models, orToast, settings, setup } from "../store.js";
+import { app, folders, liveCount, models, orToast, packs, settings, setup } from "../store.js";
 import { languages, t } from "../strings.js";
 import { Button, Notice, Segmented, Select, Switch } from "../components/controls.js";
 import { confirm } from "../components/dialog.js";
 import { Icon } from "../components/icons.js";
+import { JobCard } from "../components/job.js";
 import { KeyTable } from "../palette.js";
 import { CPU_STEPS, MEMORY_STEPS_MIB, modelFrom, modelOptions, stepsWithin } from "./new-task-choices.js";
 import { Models } from "./settings-models.js";
@@ -102,7 +103,9 @@ function Look() {
 
 function Data() {
   const move = () => orToast(call("data.move"));
-  return html`<${Group} title=${t("settings.place")} hint=${t("settings.data_hint")}>
+  const job = packs.value.job;
+  return html`${job?.kind === "move" && html`<${JobCard} job=${job} onRetry=${move} />`}
+    <${Group} title=${t("settings.place")} hint=${t("settings.data_hint")}>
       <${Row} label=${t("setup.data_dir")} hint=${html`<span class="mono wrap">${settings.value.data_dir}</span>`}><${Button} disabled=${liveCount.value > 0} title=${liveCount.value > 0 ? t("settings.move_busy") : undefined} onClick=${move}>${t("settings.move")}</${Button}></${Row}>
     </${Group}>
     <${Group} title=${t("settings.about")}>

@@ -123,7 +123,7 @@ function TaskRow({ row }) {
       ${isRenaming
         ? html`<${RenameInput} row=${row} onEnd=${() => setRenaming(false)} />`
         : html`<a class="task-title ellipsis" data-stop href=${href("task", row.task_id)} title=${row.title}>${row.title}</a>`}
-      <div class="task-sub"><span class="task-word">${wordOf(row)}</span>${row.is_emulated && row.is_live && html`<${EmulatedBadge} />`}${subline(row)}</div>
+      <div class="task-sub"><span class="task-word">${wordOf(row)}</span>${row.is_emulated && row.is_live && html`<${EmulatedBadge} />`}<${Files} row=${row} />${subline(row)}</div>
     </div>
     <${Facts} row=${row} />
     <div class="task-actions">
@@ -140,15 +140,20 @@ function subline(row) {
   return html`${row.folders.slice(0, 2).map((/** @type {any} */ one) => html`<${FolderChip} key=${one.path} folder=${one} />`)}
     ${row.folders.length > 2 && html`<span class="faint" title=${row.folders.map((/** @type {any} */ one) => shortPath(one.path)).join("\n")}>+${row.folders.length - 2}</span>`}
     <span class="ellipsis faint" title=${row.model.label}>${row.model.is_demo ? t("model.demo_short") : row.model.model}</span>
-    ${row.network === "offline" && html`<span class="faint" title=${t("network.offline_long")}>${row.network_label}</span>`}`;
+    ${row.network === "offline" && html`<span class="ellipsis faint" title=${t("network.offline_long")}>${t("network.offline")}</span>`}`;
+}
+
+/** What changed in the folders; files that this computer may run are loud. @param {{row: any}} props */
+function Files({ row }) {
+  if (!row.changed_files) return null;
+  const words = t("tasks.changes", { n: row.changed_files });
+  if (!row.flagged_files) return html`<span class="task-files">${words}</span>`;
+  return html`<span class="flagged" title=${t("tasks.flagged", { n: row.flagged_files })}><${Icon} name="warning" size=${12} />${words}</span>`;
 }
 
 /** @param {{row: any}} props */
 function Facts({ row }) {
-  const flagged = row.flagged_files || 0;
   return html`<div class="task-facts">
-    ${flagged > 0 ? html`<span class="flagged" title=${t("tasks.flagged", { n: flagged })}><${Icon} name="warning" size=${12} />${t("tasks.changes", { n: row.changed_files })}</span>`
-      : row.changed_files ? html`<span class="fact-changes">${t("tasks.changes", { n: row.changed_files })}</span>` : html`<span></span>`}
     <span class="num" title=${row.tokens ? t("tasks.tokens", { total: count(row.tokens.total) }) : undefined}>${row.cost_usd ? money(row.cost_usd) : ""}</span>
     <span class="num task-time">${row.is_over ? html`<${Ago} at=${row.ended_ms || row.changed_ms} />` : html`<${Elapsed} since=${row.created_ms} />`}</span>
   </div>`;
