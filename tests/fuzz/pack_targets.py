@@ -13,9 +13,11 @@ from dataclasses import replace
 import zstandard
 
 from pui.adapters.packs.archive import read_archive
+from pui.adapters.packs.parts import decode_segment
 from pui.domain.errors import SetupError
 from pui.domain.manifest import ManifestFile, Payload, parse_manifest, render_manifest
 from pui.domain.pack_check import parse_stats
+from pui.domain.pack_parts import Part, parse_parts, render_parts, segments_of
 from pui.domain.pack_path import clash_fault, path_fault
 from pui.domain.trust import parse_trusted_key, render_trusted_key, verify_envelope
 from pui.domain.ustar import FileData, FileEnd, FileStart, UstarEvent, UstarReader, archive_limit_bytes
@@ -181,6 +183,33 @@ def _tars() -> list[bytes]:
     return [TAR, prefixed + rest, base_256 + rest, TAR[:2560], TAR + bytes(2048), *(block + rest for block in odd)]
 
 
+def parts(data: bytes) -> None:
+    with contextlib.suppress(SetupError):
+        found = parse_parts(data)
+        assert sorted(parse_parts(render_parts(found)), key=repr) == sorted(found, key=repr)
+        assert all(len(part.frames) == len(segments_of(part.size_bytes)) for part in found)
+
+
+def segment(data: bytes) -> None:
+    how, frame = split_first(data)
+    prefix = TAR if how % 2 else b""
+    with contextlib.suppress(SetupError):
+        found = decode_segment(frame, len(TAR), prefix)
+        assert len(found) == len(TAR), "a segment has its length, whatever the frame says"
+
+
+def _parts() -> list[bytes]:
+    whole = Part("a" * 64, 9 << 20, "", 0, (5, 6), "b" * 64)
+    return [render_parts([whole, Part("a" * 64, 9 << 20, "c" * 64, 7, (1, 2), "d" * 64)]), render_parts([])]
+
+
+def _segments() -> list[bytes]:
+    known = zstandard.ZstdCompressionDict(TAR, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    how = zstandard.ZstdCompressionParameters.from_level(3, write_checksum=True, write_content_size=True)
+    patch = zstandard.ZstdCompressor(compression_params=how, dict_data=known).compress(TAR[::-1][:9] + TAR[9:])
+    return [b"\1" + patch, *_frames()]
+
+
 def _manifests() -> list[bytes]:
     table = json.loads(BUILT.manifest)
     table["files"][0]["path"] = "caf\u00e9/\u202ex"
@@ -204,6 +233,8 @@ TARGETS = (
     Target("ustar", ustar, lambda: [bytes([step]) + tar for step in (0, 99) for tar in _tars()]),
     Target("zstd-frame", zstd_frame, _frames),
     Target("archive", archive, _archives),
+    Target("pack-parts", parts, _parts, is_json=True),
+    Target("segment", segment, _segments),
     Target("pack-stats", stats, lambda: [b'{"files":{"a":[1,2,3,4,5,6]},"schema":"pui-pack-stat-1"}\n'], is_json=True),
     Target(
         "pack-path", paths, lambda: ["a/b\nA/B\ncon.txt\n\u00e9/x\ne\u0301/x\n.pui/x\na\\b".encode()], limit_bytes=512

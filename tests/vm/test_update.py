@@ -1,6 +1,7 @@
 """`pui pack update` to a real pack from a loopback server, with its health boot on a real machine (threat C10).
 
-In: the person's pack, published with higher versions: one that boots, one whose guest has no file system.
+In: the person's pack, published with higher versions: one that boots, one whose guest has no file system,
+one whose kernel finds no initial one.
 Out: the new pack active after pi's answer; the pack before it active again, with the reason kept.
 Never: the person's own folders.
 """
@@ -23,7 +24,7 @@ from pui.adapters.channel.signing_keys import ALL_NAMES, SigningKeys, make_keys
 from pui.adapters.channel.trust_root import fingerprint, install_root
 from pui.adapters.packs.keys import TrustFolder
 from pui.domain.manifest import Manifest, ManifestFile, Payload, render_manifest
-from pui.domain.pack_layout import BASE_IMAGE, LICENCES, QEMU_IMG, QEMU_LIB_DIR, QEMU_LOADER
+from pui.domain.pack_layout import BASE_IMAGE, INITRD, LICENCES, QEMU_IMG, QEMU_LIB_DIR, QEMU_LOADER
 from pui.packbuild.archive import PackFile, write_archive
 from pui.ports import InstalledPack
 from tests.support.app_process import ROOT, processes_of
@@ -47,8 +48,8 @@ class RealChannel:
         self._publisher = Publisher(folder / "www", SigningKeys(folder / "keys"), trust)
 
     def publish(self, version: int, **changed: bytes) -> None:
-        """The pack's files as `version`; `licences` and `image` replace one."""
-        names = {LICENCES: "licences", BASE_IMAGE: "image"}
+        """The pack's files as `version`; `licences`, `image` and `initrd` replace one."""
+        names = {LICENCES: "licences", BASE_IMAGE: "image", INITRD: "initrd"}
         files = [
             PackFile(file.path, changed.get(names.get(file.path, ""), self.pack.root / file.path), file.mode == 0o755)
             for file in self.pack.manifest.files
@@ -104,7 +105,7 @@ def channel(real: RealApp) -> Iterator[RealChannel]:
 
 def test_c10_an_update_that_boots_and_one_that_does_not(channel: RealChannel) -> None:
     first = channel.pack.manifest.pack_version
-    good, bad = first + 1, first + 2
+    good, bad, worse = first + 1, first + 2, first + 3
     channel.publish(first)
     channel.trust()
     with pack_server(StaticFolder(lambda: channel.folder / "www", {})) as (address, seen):
@@ -130,3 +131,10 @@ def test_c10_an_update_that_boots_and_one_that_does_not(channel: RealChannel) ->
         assert states[bad][2].startswith(("guest.", "launch.")), "the reason is kept"
         again = channel.pui("update", "--channel", address)
         assert "nothing newer" in again.stdout, "it is not tried again by itself"
+
+        channel.publish(worse, initrd=b"no initial file system" * 99)
+        done = channel.pui("update", "--channel", address)
+        assert done.returncode == 1, "not even a probe machine runs: " + done.stdout + done.stderr
+        states = channel.states()
+        assert states[good] == ("active", "active", "")
+        assert states[worse] == ("", "failed", "accel.broken")
