@@ -62,6 +62,9 @@ class ShownSteps:
             self._progress.update(step.done_bytes, step.total_bytes, step.phase)
             self._show_pace(step)
 
+    def check(self) -> None:
+        """Ctrl-C stops a command."""
+
     def _show_pace(self, step: Step) -> None:
         """A bar shows rate and time left by itself."""
         now_s = time.monotonic()

@@ -63,6 +63,9 @@ class StepReport(Protocol):
     def __call__(self, step: Step) -> None:
         """Raises PuiError("job.cancelled") when the person has stopped the job: let it through."""
 
+    def check(self) -> None:
+        """The same without a step, for a wait in which nothing moves."""
+
 
 class PackWork(Protocol):
     """The acts on packs of this computer. All block: call them from a thread of their own, one at a time.

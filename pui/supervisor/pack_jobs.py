@@ -130,7 +130,7 @@ class PackJobs:
                 note = "; ".join(filter(None, [note, *await self._try(result.to_boot)]))
             self._end("done", note=note)
         except PuiError as error:
-            self._end(state_of_error(error), error=error)
+            self._end("cancelled" if self._report.stop.is_set() else state_of_error(error), error=error)
         except Exception:
             structlog.get_logger().exception("a job on packs failed unexpectedly")
             self._end("failed", error=PuiError("bug.unexpected", CODES["bug.unexpected"].meaning))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pui.adapters.packs.web import FetchLimits
 from pui.domain.errors import CallerError, HostError
 from pui.domain.pack_job import Job, Step
 from pui.domain.pack_life import words_of_insistence
@@ -192,6 +193,34 @@ def test_a_stopped_download_keeps_its_part_and_goes_on(rig: UpkeepRig) -> None:
             assert not list(rig.paths.channel_cache.rglob("*.part"))
 
     play(rig, story)
+
+
+@pytest.mark.parametrize("where", ["head", "body", "index"])
+def test_a_server_that_is_silent_does_not_hold_a_stop(tmp_path: Path, where: str) -> None:
+    rig = UpkeepRig(tmp_path, limits=FetchLimits(10, 3600, 1, 3600))
+    with_channel(rig, 1)
+    path, data = rig.channel.archive(1)
+    is_silent = threading.Event()
+
+    def silent(talk: Any) -> None:
+        if where == "body":
+            talk.head(200, Content_Length=str(len(data)), ETag=etag_of(data))
+            talk.wfile.write(data[:9])
+            talk.wfile.flush()
+        is_silent.set()
+        talk.stopping.wait(60)
+
+    async def story(board: PackBoard) -> Job:
+        with rig.channel.served() as (address, _):
+            rig.settings.change("channel", address)
+            rig.channel.overrides["/metadata/timestamp.json" if where == "index" else path] = silent
+            job_id = board.update("install")
+            await eventually(is_silent.is_set)
+            board.jobs.cancel(job_id)
+            return await finished(board, job_id)
+
+    job: Job = play(rig, story)
+    assert job.state == "cancelled"
 
 
 def test_a_stopped_build_and_a_stopped_trial(rig: UpkeepRig) -> None:

@@ -19,7 +19,7 @@ from pui.adapters.keystore import read_model_environment
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.os_keystore import OsKeystore
 from pui.adapters.packs.operations import Builder, PackOperations, Surroundings
-from pui.adapters.packs.web import Web
+from pui.adapters.packs.web import FetchLimits, Web
 from pui.adapters.settings_file import SettingsFile
 from pui.adapters.update_file import UpdateFile
 from pui.domain.events import JsonValue
@@ -91,14 +91,14 @@ class Metered:
 class UpkeepRig:
     """`views` are the PackViews that were told; `channel` the operator's side."""
 
-    def __init__(self, base: Path, clock: Clock | None = None) -> None:
+    def __init__(self, base: Path, clock: Clock | None = None, limits: FetchLimits = PATIENT) -> None:
         self.channel = ChannelRig(base)
         self.shop = self.channel.shop
         self.paths = self.shop.paths
         self.notes: list[str] = []
         self.settings = SettingsFile(self.paths, self.notes.append)
         self.clock = clock or SystemClock()
-        around = Surroundings(lambda: self.settings.current().channel, web=Web(PATIENT))
+        around = Surroundings(lambda: self.settings.current().channel, web=Web(limits))
         builder = PlayedBuilder(base / "built-here")
         self.work = PackOperations(self.paths, APP, self.shop.life(), self.settings, around, builder)
         self.boots = PlayedBoots(self)

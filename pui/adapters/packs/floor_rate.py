@@ -1,6 +1,7 @@
-"""An httpx transport that ends a connection which drips: a floor under the rate of all received bytes.
+"""An httpx transport that ends a connection which drips, and one that a person does not want any more.
 
-In: a floor and a window. Out: httpx responses; httpx.ReadTimeout when a server sends too little for a whole window.
+In: a floor under the rate of all received bytes and a window; whether somebody has stopped it. Out: httpx responses;
+httpx.ReadTimeout when a server sends too little for a whole window; what the stop raises, within STOP_LOOK_S.
 Never: a proxy. httpx alone times out only on silence, so one byte now and then, in a head or between chunks that
 give the caller nothing, would hold it for days.
 """
@@ -9,12 +10,21 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import httpcore
 import httpx
+
+STOP_LOOK_S = 0.25
+"""How soon a stop is noticed while a server is silent."""
+
+CheckStopped = Callable[[], None]
+
+
+def never_stopped() -> None:
+    """Nobody can stop it."""
 
 
 @cache
@@ -26,8 +36,9 @@ def _authorities() -> ssl.SSLContext:
 class FloorRateTransport(httpx.BaseTransport):
     """HTTP/1.1 over TCP or TLS. One instance for one download."""
 
-    def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
-        backend = _FloorBackend(floor_bytes_per_s, window_s)
+    def __init__(self, floor_bytes_per_s: int, window_s: float, check_stopped: CheckStopped = never_stopped) -> None:
+        """`check_stopped` raises when the person has stopped it."""
+        backend = _FloorBackend(floor_bytes_per_s, window_s, check_stopped)
         self._pool = httpcore.ConnectionPool(ssl_context=_authorities(), network_backend=backend)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -77,9 +88,10 @@ class _Body(httpx.SyncByteStream):
 
 
 class _FloorBackend(httpcore.NetworkBackend):
-    def __init__(self, floor_bytes_per_s: int, window_s: float) -> None:
+    def __init__(self, floor_bytes_per_s: int, window_s: float, check_stopped: CheckStopped) -> None:
         self._floor_bytes_per_s = floor_bytes_per_s
         self._window_s = window_s
+        self._check_stopped = check_stopped
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -91,7 +103,7 @@ class _FloorBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         stream = self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _FloorStream(stream, self._floor_bytes_per_s, self._window_s)
+        return _FloorStream(stream, self._floor_bytes_per_s, self._window_s, self._check_stopped)
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
@@ -100,7 +112,14 @@ class _FloorBackend(httpcore.NetworkBackend):
 class _FloorStream(httpcore.NetworkStream):
     """Counts what arrives; each window must bring at least the floor."""
 
-    def __init__(self, inner: httpcore.NetworkStream, floor_bytes_per_s: int, window_s: float) -> None:
+    def __init__(
+        self,
+        inner: httpcore.NetworkStream,
+        floor_bytes_per_s: int,
+        window_s: float,
+        check_stopped: CheckStopped,
+    ) -> None:
+        self._check_stopped = check_stopped
         self._inner = inner
         self._floor_bytes_per_s = floor_bytes_per_s
         self._window_s = window_s
@@ -108,7 +127,7 @@ class _FloorStream(httpcore.NetworkStream):
         self._bytes = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._inner.read(max_bytes, timeout)
+        data = self._read(max_bytes, timeout)
         self._bytes += len(data)
         elapsed_s = time.monotonic() - self._start_s
         if elapsed_s >= self._window_s:
@@ -116,6 +135,18 @@ class _FloorStream(httpcore.NetworkStream):
                 raise httpcore.ReadTimeout(f"{self._bytes} bytes in {elapsed_s:.1f} s")
             self._start_s, self._bytes = time.monotonic(), 0
         return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """In short waits, so that a stop is noticed while nothing comes."""
+        deadline_s = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._check_stopped()
+            left_s = STOP_LOOK_S if deadline_s is None else deadline_s - time.monotonic()
+            try:
+                return self._inner.read(max_bytes, max(min(left_s, STOP_LOOK_S), 0.001))
+            except httpcore.ReadTimeout:
+                if deadline_s is not None and time.monotonic() >= deadline_s:
+                    raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, timeout)
@@ -127,7 +158,7 @@ class _FloorStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         secured = self._inner.start_tls(ssl_context, server_hostname, timeout)
-        return _FloorStream(secured, self._floor_bytes_per_s, self._window_s)
+        return _FloorStream(secured, self._floor_bytes_per_s, self._window_s, self._check_stopped)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

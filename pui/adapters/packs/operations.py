@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pui.adapters.data_dir import check_not_moved
 from pui.adapters.packs.archive import Progress
+from pui.adapters.packs.floor_rate import CheckStopped, never_stopped
 from pui.adapters.packs.install import InstallResult
 from pui.adapters.packs.keys import TrustFolder, load_trust, trust_development_key
 from pui.adapters.packs.life import PackLife
@@ -99,7 +100,7 @@ class PackOperations:
     def update(self, report: StepReport) -> JobResult:
         """See ports.PackWork. Where no pack is active, the newest one is installed even if it was there before."""
         report(Step("checking"))
-        updater = self.updater(lambda sentence: report(Step("downloading", note=sentence)))
+        updater = self.updater(lambda sentence: report(Step("downloading", note=sentence)), report.check)
         offer = updater.check()
         if not offer.is_newer and self.life.slots().active is not None:
             return JobResult("nothing newer is there")
@@ -161,8 +162,13 @@ class PackOperations:
 
     # what the command line adds its own words to
 
-    def updater(self, tell: Callable[[str], None] = lambda sentence: None) -> ChannelUpdater:
-        """For the channel that is named; see ChannelUpdater for `tell`. Raises CallerError when none is."""
+    def updater(
+        self, tell: Callable[[str], None] = lambda sentence: None, check_stopped: CheckStopped = never_stopped
+    ) -> ChannelUpdater:
+        """For the channel that is named; see ChannelUpdater for `tell`, Web for `check_stopped`.
+
+        Raises CallerError when no channel is named.
+        """
         from pui.adapters.channel.updater import ChannelUpdater  # with python-tuf: 80 ms that most starts do not need
 
         check_not_moved(self._paths)
@@ -174,7 +180,8 @@ class PackOperations:
                 hint="`pui settings set channel URL`; for one command: --channel URL or PUI_CHANNEL.",
             )
         self.ensure_root()
-        return ChannelUpdater(self._paths, self._app, address, web=self._around.web, tell=tell)
+        web = (self._around.web or Web()).stoppable(check_stopped)
+        return ChannelUpdater(self._paths, self._app, address, web=web, tell=tell)
 
     def install_offer(self, updater: ChannelUpdater, offer: Offer, report: StepReport) -> InstallResult:
         """Downloads and installs; a part that is there goes on, and stays when it is stopped. Raises PuiError."""
@@ -274,7 +281,7 @@ class PackOperations:
         self, pack_id: str, report: StepReport, tell: Callable[[str], None] = lambda sentence: None
     ) -> RepairResult:
         """Only what is broken is fetched. Raises SetupError index.mismatch when the channel no longer has the pack."""
-        updater = self.updater(tell)
+        updater = self.updater(tell, report.check)
         report(Step("checking"))
         source = updater.installed_pack(pack_id)
         done = self.life.repair(source, updater.release_trust(), progress=as_progress(report, "repairing"))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from pui.adapters.packs.floor_rate import FloorRateTransport
+from pui.adapters.packs.floor_rate import CheckStopped, FloorRateTransport, never_stopped
 from pui.domain.errors import CallerError, DownloadError
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -35,11 +35,25 @@ class FetchLimits:
 
 
 class Web:
-    """Reads from servers within `limits`. `trust_environment` uses its proxies and certificate variables."""
+    """Reads from servers within `limits`. `trust_environment` uses its proxies and certificate variables.
 
-    def __init__(self, limits: FetchLimits | None = None, *, trust_environment: bool = False) -> None:
+    `check_stopped` raises when the person has stopped what is read; with `trust_environment` nobody asks it.
+    """
+
+    def __init__(
+        self,
+        limits: FetchLimits | None = None,
+        *,
+        trust_environment: bool = False,
+        check_stopped: CheckStopped = never_stopped,
+    ) -> None:
         self.limits = limits or FetchLimits()
         self._trust_environment = trust_environment
+        self._check_stopped = check_stopped
+
+    def stoppable(self, check_stopped: CheckStopped) -> Web:
+        """The same, for something that a person can stop."""
+        return Web(self.limits, trust_environment=self._trust_environment, check_stopped=check_stopped)
 
     @contextmanager
     def open(
@@ -75,7 +89,7 @@ class Web:
     def _client(self, timeout: httpx.Timeout) -> httpx.Client:
         if self._trust_environment:  # httpx finds the proxies; a drip in a head is then ended by silence only
             return httpx.Client(timeout=timeout)
-        transport = FloorRateTransport(self.limits.floor_bytes_per_s, self.limits.window_s)
+        transport = FloorRateTransport(self.limits.floor_bytes_per_s, self.limits.window_s, self._check_stopped)
         return httpx.Client(timeout=timeout, transport=transport, trust_env=False)
 
     def _answer(self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
