@@ -24,7 +24,7 @@ BACKENDS = ["qt", "gtk"]
 NOT_REACHED = {"nothing", "refused", "null", "false", "denied", "empty", "undefined"}
 
 
-def _window(
+def window_of(
     backend: str, display: str, trap: desktop.Canary, folder: Path, scripts: list[str]
 ) -> AbstractContextManager[desktop.AppProcess]:
     files = []
@@ -43,7 +43,7 @@ def _window(
     return desktop.gtk_window(env, display, log, words)
 
 
-def _reports(app: desktop.AppProcess) -> list[Any]:
+def reports(app: desktop.AppProcess) -> list[Any]:
     lines = [json.loads(line) for line in app.said().splitlines() if line.startswith("{")]
     return [line["report"] for line in lines if "report" in line]
 
@@ -56,16 +56,16 @@ def attacked(request: pytest.FixtureRequest, display: str, tmp_path_factory: pyt
         pwned = folder / "pwned"
         attack = (SCRIPTS / "attack.js").read_text().replace("__CANARY__", trap.url).replace("__PWNED__", str(pwned))
         after = (SCRIPTS / "after.js").read_text()
-        with _window(request.param, display, trap, folder, [_ascii(attack), _ascii(after)]) as app:
+        with window_of(request.param, display, trap, folder, [_ascii(attack), _ascii(after)]) as app:
             app.wait_for('"gaps"', 60.0)
-            reports = _reports(app)
+            said = reports(app)
         ended = app.process.returncode
     log = (folder / "data" / "logs" / "pui.jsonl") if (folder / "data" / "logs").exists() else None
     return {
         "backend": request.param,
-        "found": next(report["found"] for report in reports if "found" in report),
-        "after": reports[-1],
-        "reports": reports,
+        "found": next(report["found"] for report in said if "found" in report),
+        "after": said[-1],
+        "reports": said,
         "calls": trap.calls,
         "pwned": pwned.exists(),
         "ended": ended,
