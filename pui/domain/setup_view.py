@@ -74,13 +74,18 @@ def setup_view(state: SetupState) -> dict[str, JsonValue]:
     }
 
 
+def finding_title(code: str) -> str:
+    """A finding's name for a person; the code itself for one that this version does not know."""
+    info = CODES.get(code)
+    return TITLES.get(code) or (info.meaning if info is not None else code)
+
+
 def finding_view(finding: Finding, state: SetupState) -> JsonValue:
     """Finding of docs/bridge.md: its words, the button that helps, steps for this system."""
-    info = CODES.get(finding.code)
     return {
         "code": finding.code,
         "severity": finding.severity,
-        "title": TITLES.get(finding.code) or (info.meaning if info is not None else finding.code),
+        "title": finding_title(finding.code),
         "message": scrub_text(finding.message),
         "hint": scrub_text(finding.hint),
         "action": _action(finding, state),

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pui.domain.errors import CODES, PuiError
+from pui.domain.errors import PuiError
 from pui.domain.events import JsonValue
+from pui.domain.facts import OsName
 from pui.domain.journal import Outcome, Record, TaskView
 from pui.domain.model_policy import DEMO_CHOICE, DEMO_PROVIDER
 from pui.domain.scrub import scrub_line, scrub_text
+from pui.domain.setup_steps import steps_for
+from pui.domain.setup_view import finding_title
 from pui.domain.statechart import Chart
 from pui.domain.task import MountRequest, guest_paths, title_of
 from pui.domain.transcript import Entry
@@ -22,6 +25,7 @@ from pui.domain.transcript import Entry
 OVER = frozenset({"finished", "stranded", "broken"})
 NETWORK_LABELS = {"model": "Only its model", "offline": "None (offline)"}
 TEXT_LIMIT_CHARS = 65_536
+OS_NAMES: tuple[OsName, ...] = ("linux", "macos", "windows")
 
 _Json = Mapping[str, JsonValue]
 
@@ -97,7 +101,7 @@ def task_detail(view: TaskView, disk_use_bytes: int | None) -> dict[str, JsonVal
         "jail": _shown(facts.get("jail")),
         "share_reason": _shown(facts.get("share_reason")),
         "disk_use_bytes": disk_use_bytes,
-        "findings": [_finding(item) for item in (findings if isinstance(findings, list) else [])],
+        "findings": [_finding(item, facts) for item in (findings if isinstance(findings, list) else [])],
         "visits": [
             {"state": v.state, "entered_ms": _ms(v.entered_at_ns), "trigger": v.trigger, "seq": v.seq}
             for v in view.visits
@@ -190,11 +194,14 @@ def _outcome(outcome: Outcome | None, error: PuiError | None) -> JsonValue:
     }
 
 
-def _finding(item: JsonValue) -> JsonValue:
+def _finding(item: JsonValue, facts: _Json) -> JsonValue:
+    """As the set-up view shows it; the record has the words of its time."""
     found = _object(item)
-    code = str(found.get("code", ""))
+    code = scrub_line(str(found.get("code", "")), 80)
     texts: dict[str, JsonValue] = {key: _shown(found.get(key)) for key in ("severity", "message", "hint", "action")}
-    return {"code": code, "title": CODES[code].meaning if code in CODES else "", "steps": [], **texts}
+    system = next((name for name in OS_NAMES if name == facts.get("os")), None)
+    steps: list[JsonValue] = [] if system is None else [*steps_for(system, code)]
+    return {"code": code, "title": finding_title(code), "steps": steps, **texts}
 
 
 def _scrubbed(value: JsonValue) -> JsonValue:

@@ -130,4 +130,5 @@ def _tell(pack: InstalledPack | None, facts: HostFacts | None, verdict: Prefligh
         "timeout_scale": verdict.timeout_scale,
         "findings": [finding.to_json() for finding in verdict.findings],
         "probe_from_cache": facts.from_cache if facts else None,
+        "os": facts.os if facts else None,
     }

@@ -133,7 +133,18 @@ def test_a_detail_tells_the_way_and_what_is_held() -> None:
     detail: Any = task_detail(view, 5)
     assert (detail["pack_id"], detail["guest_kernel"], detail["disk_use_bytes"]) == ("p1", "6<U+202E>", 5)
     assert [visit["state"] for visit in detail["visits"]] == ["created", "preflight", "finished"]
-    assert detail["findings"][0]["title"] and detail["findings"][1]["title"] == ""
+    assert detail["findings"][0]["title"] and detail["findings"][1] | {"title": ""} == {
+        "code": "",
+        "title": "",
+        "steps": [],
+        "severity": "",
+        "message": "",
+        "hint": "",
+        "action": "",
+    }
+    missing = {"code": "accel.missing", "severity": "blocker", "message": "m", "hint": "h", "action": "open_help"}
+    told: Any = task_detail(view_of(fact(findings=[missing], os="linux")), None)
+    assert told["findings"][0]["steps"]
     assert "findings" not in detail["facts"] and detail["recovery"] == ["ended qemu"]
     held: Any = task_detail(view_of(("acquired", {"name": "qemu", "kind": "process"})), None)
     assert held["held"] == [{"name": "qemu", "kind": "process", "since_ms": 2000}]
