@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from pui.domain.facts import AcceleratorVerdict
 from pui.shell.router import Router
+from pui.shell.table import verb_table
 from pui.supervisor.setup_check import SetupCheck, SetupFacts
 from pui.supervisor.upkeep import Upkeep
 from tests.shell.rig import TOKEN, Rig
@@ -297,3 +299,14 @@ def test_a_refused_key_is_not_quoted(tmp_path: Path, secret: str) -> None:
         assert await page.refusal("model.set_key", **given) == "caller.bad_request"
 
     assert secret not in play(tmp_path, story).said
+
+
+def test_the_table_that_runs_has_exactly_the_verbs_of_the_contract(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "bridge.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \|", text.split("## Verbs")[1].split("## Events")[0], re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)}
+
+    async def story(page: Page) -> None:
+        assert set(verb_table(replace(page.rig.desk, greetings={})).names) == documented
+
+    play(tmp_path, story)
