@@ -22,7 +22,13 @@ def pack_verbs(desk: Desk) -> tuple[Verb, ...]:
     if (upkeep := desk.upkeep) is None:
         return ()
     board, nothing = upkeep.packs, object_schema({})
-    board.listen(lambda view: desk.tell("pack", packs=view))
+    usable = _UsablePack(lambda: upkeep.setup.start(refresh=False))
+
+    def told(view: dict[str, JsonValue]) -> None:
+        desk.tell("pack", packs=view)
+        usable.follow(view)
+
+    board.listen(told)
 
     async def install(source: str) -> JsonValue:
         if source == "build":
@@ -70,6 +76,26 @@ def pack_verbs(desk: Desk) -> tuple[Verb, ...]:
         Verb("pack.cancel", object_schema({"job_id": OPAQUE_ID}), cancel),
         Verb("pack.set_channel", nothing, set_channel),
     )
+
+
+class _UsablePack:
+    """Looks anew at this computer when another pack is in use, or the same one in another state, and no job runs:
+    "no runtime is installed" must not stay on the page of somebody who has just installed it."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+        self._known: JsonValue = None
+        self._is_known = False
+
+    def follow(self, view: dict[str, JsonValue]) -> None:
+        active, job = view.get("active"), view.get("job")
+        now: JsonValue = [active.get("pack_id"), active.get("state")] if isinstance(active, dict) else None
+        if not self._is_known:
+            self._known, self._is_known = now, True
+        if now == self._known or (isinstance(job, dict) and job.get("state") == "running"):
+            return
+        self._known = now
+        self._look()
 
 
 _TRUST_WORDS = "A channel is used only once its root is trusted: see `pui pack trust-root --help`."

@@ -85,7 +85,7 @@ class Page:
         job_id = (await self.ask(method, **params))["job_id"]
         await self.upkeep.packs.jobs.wait(job_id)
         await self.upkeep.packs.close()
-        view = (await self.events())[-1]["packs"]
+        view = [event["packs"] for event in await self.events() if event["type"] == "pack"][-1]
         assert view["job"]["job_id"] == job_id
         return dict(view)
 
@@ -180,6 +180,24 @@ def test_the_setup_is_checked_in_the_background(tmp_path: Path) -> None:
         assert any("modprobe kvm_intel" in step for step in finding["steps"])
         assert any("nested virtualization" in step for step in finding["steps"])
         assert finding["title"] == "This machine offers no hardware acceleration."
+
+    play(tmp_path, story)
+
+
+def test_a_new_pack_is_followed_by_a_new_look_at_this_computer(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        await page.ask("app.hello")
+        await page.upkeep.setup.wait()
+        await page.events()
+        page.rig.dialogs.files = [page.upkeep_rig.built(1)]
+        job_id = (await page.ask("pack.install", source="file"))["job_id"]
+        await page.upkeep.packs.finished(job_id)
+        await page.upkeep.setup.wait()
+        told = [event for event in await page.events() if event["type"] == "setup"]
+        assert [event["setup"]["is_checking"] for event in told] == [True, False]
+        await page.ask("pack.skip", version=None)
+        await page.upkeep.packs.tell()
+        assert {event["type"] for event in await page.events()} == {"pack"}
 
     play(tmp_path, story)
 

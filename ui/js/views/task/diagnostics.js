@@ -82,7 +82,7 @@ function Boot({ boot }) {
   const last = boot.reduce((end, one) => Math.max(end, one.at_ms + one.spent_ms), first + 1);
   return html`<section><h2>${t("task.diag.boot")} <span class="hint num">${shortDuration(last - first)} ${t("task.diag.total")}</span></h2>
     <table class="bars"><thead class="visually-hidden"><tr><th>${t("task.diag.stage")}</th><th>${t("task.diag.since_start")}</th><th>${t("task.diagram.spent")}</th></tr></thead>
-      <tbody>${boot.map((one) => html`<tr key=${one.stage}><th scope="row">${one.stage}</th>
+      <tbody>${boot.map((one) => html`<tr key=${one.stage}><th scope="row">${one.label || one.stage}</th>
         <td class="track"><span class="bar" style=${{ left: `${((one.at_ms - first) / (last - first)) * 100}%`, width: `${Math.max(0.4, (one.spent_ms / (last - first)) * 100)}%` }} title="+${shortDuration(one.at_ms - first)}"></span></td>
         <td class="num">${shortDuration(one.spent_ms)}</td></tr>`)}</tbody></table></section>`;
 }
