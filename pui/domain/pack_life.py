@@ -20,10 +20,11 @@ from pui.domain.manifest import Manifest
 FULL_CHECK_INTERVAL_NS = 7 * 24 * 3600 * 1_000_000_000
 ABSENT = "absent"
 GONE = frozenset({ABSENT, "removed"})
-BOOT_STATES = frozenset({"qemu-launch", "handshake"})
+BOOT_STATES = frozenset({"overlay-prep", "qemu-launch", "handshake"})
 BLAMED_CODES = frozenset(
     {
         "qemu.missing",
+        "launch.overlay",
         "launch.qemu_exit",
         "launch.timeout",
         "guest.boot_timeout",

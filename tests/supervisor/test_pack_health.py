@@ -99,6 +99,7 @@ def test_a_machine_that_reaches_pi_proves_its_pack(tmp_path: Path, *, only_boot:
 @pytest.mark.parametrize(
     ("script", "faults", "code"),
     [
+        (FakeScript(), {"overlay": "launch.overlay"}, "launch.overlay"),
         (FakeScript(), {"qemu": "launch.qemu_exit"}, "launch.qemu_exit"),
         (FakeScript(exit_in="boot"), {}, "launch.qemu_exit"),
         (FakeScript(refuses=("start",)), {}, "guest.config"),
