@@ -20,6 +20,7 @@ from pui.domain.jsonl import JsonlDecoder, Oversized
 from pui.domain.mux import DATA, FIN, OPEN, RESET, Data, MuxSession, Opened, frame
 from pui.domain.qcow2_header import ExpectedImage, check_qcow2_header
 from pui.domain.qmp import QmpClient
+from pui.domain.qmp_log import parse_qmp_log
 from pui.domain.rpc import Dialog, PiRecord, RpcClient, RpcFault
 from pui.domain.scrub import scrub_line, scrub_text
 from pui.domain.transcript import Transcript
@@ -150,6 +151,12 @@ def journal(data: bytes) -> None:
         fold(parse_journal(data).records)
 
 
+def qmp_log(data: bytes) -> None:
+    """The file is pui's own, but its words are QEMU's: what is read back can be written again."""
+    for event in parse_qmp_log(data):
+        json.dumps(vars(event), allow_nan=False)
+
+
 def _rpc_seeds() -> Sequence[bytes]:
     return [b"\xff" + _received(path, limit_bytes=6000) for path in sorted(RECORDINGS.glob("*.jsonl"))]
 
@@ -196,4 +203,9 @@ TARGETS = (
     Target("mux", mux, lambda: [b"\xff" + STREAMS, b"\0" + STREAMS]),
     Target("scrub", scrub, lambda: [TEXT], limit_bytes=2048),
     Target("journal", journal, lambda: [JOURNAL]),
+    Target(
+        "qmp-log",
+        qmp_log,
+        lambda: [b'{"at_us":1,"event":"STOP","data":{"a":[1]}}\n{"at_us":2,"event":"X","data":"y"}\n'],
+    ),
 )

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Target:
     """`run` takes any bytes and raises only when the code under test broke its promise. `seeds` are made on demand.
-    `is_json`: the runner also exchanges values inside the document, so that it stays well formed."""
+    `is_json`: the runner also exchanges values inside the document, so that it stays well formed. `cost`: how many
+    runs of other targets one of this one is worth."""
 
     name: str
     run: Callable[[bytes], None]
     seeds: Callable[[], Sequence[bytes]]
     is_json: bool = False
     limit_bytes: int = 8192
+    cost: int = 1
 
 
 def in_pieces(data: bytes, size_bytes: int) -> Iterator[bytes]:

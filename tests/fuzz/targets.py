@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import channel_targets, guest_targets, pack_targets
+from tests.fuzz import channel_targets, guest_targets, pack_targets, page_targets
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
-    target.name: target for target in (*pack_targets.TARGETS, *channel_targets.TARGETS, *guest_targets.TARGETS)
+    target.name: target
+    for targets in (pack_targets, channel_targets, guest_targets, page_targets)
+    for target in targets.TARGETS
 }

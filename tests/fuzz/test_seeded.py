@@ -22,7 +22,7 @@ def test_seeds_and_changes_of_them(target: Target) -> None:
     seeds = list(target.seeds())
     for seed in [*seeds, b""]:
         target.run(seed)
-    for number in range(RUNS):
+    for number in range(RUNS // target.cost):
         data = mutated(rng, rng.choice(seeds), target.limit_bytes, is_json=target.is_json)
         try:
             target.run(data)
