@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import structlog
+
 from pui.domain.events import JsonValue
 from pui.domain.rpc import Notice
 from pui.domain.scrub import scrub_text
@@ -41,6 +43,7 @@ class TaskEvents:
         """Follow the news of all tasks from now on. Idempotent."""
         if self._rows is None or self._rows.done():
             self._rows = asyncio.create_task(self._follow_rows(self._desk.supervisor.news.end), name="task-rows")
+            self._rows.add_done_callback(_log_fault)
 
     def open(self, task_id: str, shown: OpenTask) -> None:
         """Follow one task from behind what the page was given; what followed it before ends."""
@@ -60,7 +63,9 @@ class TaskEvents:
             task.cancel()
 
     def _begin(self, task_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.create_task(work, name=f"open-{task_id}")
+        task = asyncio.create_task(work, name=f"open-{task_id}")
+        task.add_done_callback(_log_fault)
+        return task
 
     async def _follow_rows(self, cursor: int) -> None:
         news = self._desk.supervisor.news
@@ -113,6 +118,13 @@ class TaskEvents:
             tell("notice", task_id=task_id, method="notify", text=_notice_text(notice))
         if any(not isinstance(event, Change | OddBytes) for event in events):
             tell("agent", task_id=task_id, agent=live.session.panel.to_json())
+
+
+def _log_fault(task: asyncio.Task[None]) -> None:
+    """The page hears of nothing more until it greets again or opens the task again: why is in the app's log."""
+    fault = None if task.cancelled() else task.exception()
+    if fault is not None:
+        structlog.get_logger().error("events of tasks ended", task=task.get_name(), exc_info=fault)
 
 
 def _notice_text(notice: Notice) -> JsonValue:

@@ -146,9 +146,10 @@ class Session:
         return _data(response)
 
     async def ask_soon(
-        self, command: str, /, limit_s: float = ANSWER_LIMIT_S, **fields: JsonValue
+        self, command: str, /, limit_s: float | None = None, **fields: JsonValue
     ) -> Mapping[str, JsonValue]:
-        """The same with a deadline. Raises GuestError("agent.no_answer") too."""
+        """The same with a deadline (ANSWER_LIMIT_S). Raises GuestError("agent.no_answer") too."""
+        limit_s = ANSWER_LIMIT_S if limit_s is None else limit_s
         try:
             async with asyncio.timeout(limit_s):
                 return await self.ask(command, **fields)
@@ -228,9 +229,17 @@ class Session:
         cancelled = value is None and confirmed is None
         raw = None if value is None else self.panel.raw_option(dialog_id, value)
         line = self._client.answer(dialog_id, value=raw, confirmed=confirmed, cancelled=cancelled)
-        if line:
-            await self._connected().write(line)
         self._close_dialogs([dialog_id])
+        if line:
+            await self._write_soon(line)
+
+    async def _write_soon(self, line: bytes) -> None:
+        """Raises GuestError("agent.no_answer") when the guest does not read."""
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                await self._connected().write(line)
+        except TimeoutError as error:
+            raise GuestError("agent.no_answer", "the guest does not read what it is told") from error
 
     def _check_answer(self, dialog_id: str, value: str | None, confirmed: bool | None) -> None:
         """Raises CallerError("caller.bad_request") for an answer of the wrong kind."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pui.domain.errors import PuiError
-from pui.supervisor import guest_work
+from pui.supervisor import guest_work, session
 from tests.shell.task_rig import TaskRig
 from tests.support.fake_guest import FakeScript
 from tests.support.machines import short_folder
@@ -190,6 +190,7 @@ def test_what_extensions_put_on_the_screen(folder: Path) -> None:
 
 
 @pytest.mark.threat("F6")
+@pytest.mark.threat("F5", "F6")
 def test_a_guest_that_floods_the_screen_stays_within_bounds(folder: Path) -> None:
     """A huge notice, hundreds of statuses and widgets, and notices without end."""
 
@@ -210,6 +211,7 @@ def test_a_guest_that_floods_the_screen_stays_within_bounds(folder: Path) -> Non
 
 
 @pytest.mark.threat("F6")
+@pytest.mark.threat("F11")
 def test_a_flood_of_dialogs_ends_the_task_by_name(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         task_id = await rig.task()
@@ -217,6 +219,24 @@ def test_a_flood_of_dialogs_ends_the_task_by_name(folder: Path) -> None:
         assert view.outcome is not None and view.outcome.code == "protocol.remote"
 
     play(folder, story, FakeScript(stays_busy=True, tells=tuple(_dialog(f"d{n}") for n in range(40))))
+
+
+@pytest.mark.threat("F13")
+def test_a_guest_that_never_reads_holds_up_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(rig: TaskRig) -> None:
+        task = {"task_id": (await rig.running()).task_id}
+        await until(lambda: bool(rig.supervisor.live(task["task_id"]).session.panel.dialogs), "no dialog")
+        monkeypatch.setattr(session, "ANSWER_LIMIT_S", 0.05)
+        monkeypatch.setattr(session, "SEND_WAIT_S", 0.05)
+        rig.world.held.add("write rpc")
+        assert await rig.refused("agent.answer", **task, dialog_id="d1", value="c") == "agent.no_answer"
+        assert await rig.refused("agent.abort", **task) == "agent.no_answer"
+        assert await rig.refused("agent.models", **task) == "agent.no_answer"
+        waiting = await rig.call("agent.send", **task, message="x", how="prompt")
+        assert waiting == {"disposition": "waiting"}
+        await rig.finish(task["task_id"])
+
+    play(folder, story, FakeScript(stays_busy=True, tells=(_dialog("d1"),)))
 
 
 def test_models_commands_and_thinking(folder: Path) -> None:

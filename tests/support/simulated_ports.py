@@ -139,6 +139,7 @@ class SimChannel:
     async def write(self, data: bytes) -> None:
         if self._is_cut:
             raise OutcomeUnknownError("channel.lost_after_send", f"{self._port} broke")
+        await self._world.pass_by(f"write {self._port}")
         self._world.guest_hears(self._port, data)
 
     async def close(self) -> None:
@@ -169,7 +170,9 @@ class SimGateway:
 @dataclass
 class SimulatedPorts:
     """All ports but the task's files, which are real. Places: pack, probe, lock, overlay, mount-server, listen NAME,
-    qemu, connect NAME, gateway, new-gateway, scan, stop NAME. `trees`: the text files of each folder of the host.
+    qemu, connect NAME, write NAME, gateway, new-gateway, scan, stop NAME.
+
+    `trees`: the text files of each folder of the host.
 
     `faults`: place -> the error to raise there, once. `held`: places that wait until `let` is called.
     """
