@@ -129,6 +129,7 @@ class GtkKit:
         box = gtk.MessageDialog(
             transient_for=self._view.window, modal=True, message_type=gtk.MessageType.QUESTION, text=title
         )
+        box.set_title(title)
         box.format_secondary_text("\n\n".join(lines).replace("\x00", ""))
         box.add_button("Cancel", gtk.ResponseType.CANCEL)
         box.add_button(yes, gtk.ResponseType.OK)
