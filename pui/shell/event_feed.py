@@ -51,6 +51,11 @@ class EventFeed:
         """The seq of the newest event that left."""
         return self._last_seq
 
+    def mark(self) -> int:
+        """The seq of the newest event so far, sent or not: what is appended from now on has a larger one."""
+        self._seal_tail()
+        return self._last_seq + len(self._pending)
+
     @property
     def is_followed(self) -> bool:
         return self._following > 0

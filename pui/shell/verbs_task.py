@@ -159,6 +159,7 @@ def _pages(desk: Desk, events: TaskEvents) -> list[Verb]:
             "first_key": entries[0].key if entries else None,
             "has_earlier": shown.page.has_earlier,
             "damaged_lines": shown.page.damaged,
+            "cursor": desk.events.mark(),
         }
 
     async def close_task(task_id: str) -> JsonValue:

@@ -32,6 +32,17 @@ def test_numbers_have_no_gap_and_adjacent_deltas_are_one() -> None:
     assert [event.get("delta") for event in batch] == ["ab", "c", None, "d"]
 
 
+def test_a_mark_parts_what_was_from_what_comes() -> None:
+    """An answer that holds the first delta names the seq up to which events are in it."""
+    feed = EventFeed()
+    feed.append(_delta("a"))
+    assert feed.mark() == 1
+    feed.append(_delta("b"))
+    assert feed.mark() == feed.mark() == 2
+    (batch,) = asyncio.run(_drain(feed))
+    assert [(event["seq"], event["delta"]) for event in batch] == [(1, "a"), (2, "b")]
+
+
 def test_what_is_final_or_of_another_task_is_not_merged() -> None:
     feed = EventFeed()
     for event in (_delta("a"), _delta("b", is_final=True), _delta("c"), _delta("d", task_id="b")):

@@ -278,7 +278,8 @@ def opened(
         tail = said[-params["tail"] :]
         shown = agent if agent is not None else panel()
         return {"row": rows[params["task_id"]], "detail": detail(journal), "agent": shown, "entries": tail,
-                "first_key": tail[0]["key"] if tail else None, "has_earlier": len(tail) < len(said)}  # fmt: skip
+                "first_key": tail[0]["key"] if tail else None, "has_earlier": len(tail) < len(said),
+                "cursor": bridge.cursor}  # fmt: skip
 
     def earlier(params: Params) -> dict[str, Any]:
         before = [one for one in said if one["key"] < params["before_key"]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import struct
+import time
 import zlib
 from typing import Any
 
@@ -17,10 +18,8 @@ from tests.support.scenes import hello, task
 from tests.support.scripted_bridge import Params, Refusal, ScriptedBridge
 from tests.support.task_scenes import (
     TASK,
-    asking_panel,
     busy_panel,
     conversation,
-    dialog,
     entry,
     idle_panel,
     long_conversation,
@@ -249,6 +248,32 @@ def test_text_streams_and_ends_as_the_host_says(show: Show) -> None:
     expect(said.locator(".markdown")).to_have_text("Bye now")
 
 
+@pytest.mark.parametrize("is_in_answer", [True, False])
+def test_an_event_that_passes_the_answer_is_told_once(show: Show, is_in_answer: bool) -> None:
+    """The answer of task.open and the events around it come by two ways, in either order."""
+    bridge = opened()
+    answer = bridge.answers["task.open"]
+    live = entry(13, "text", is_final=False)
+    delta = {"type": "entry", "task_id": TASK, "entry": live, "delta": "world", "is_replaced": False}
+
+    def slow(params: Params) -> Any:
+        if is_in_answer:
+            bridge.send(delta)
+        said = answer(params)
+        said["entries"] = [*said["entries"], {**live, "text": "Hello world" if is_in_answer else "Hello "}]
+        if not is_in_answer:
+            bridge.send(delta)
+        wait_until(lambda: time.monotonic() > begin + 0.5, "the event before the answer")
+        return said
+
+    begin = time.monotonic()
+    bridge.answer("task.open", slow)
+    page = show(bridge, PLACE)
+    expect(page.locator("[data-key='13'] .markdown")).to_have_text("Hello world")
+    bridge.send({**delta, "delta": "!"})
+    expect(page.locator("[data-key='13'] .markdown")).to_have_text("Hello world!")
+
+
 def test_a_tool_card_shows_its_output_as_it_comes_and_opens(show: Show) -> None:
     bridge = opened(entries=streaming())
     page = show(bridge, PLACE)
@@ -281,7 +306,7 @@ def test_a_link_is_opened_by_the_host_and_never_by_the_page(show: Show) -> None:
     link.click()
     page.get_by_role("link", name="the explanation of fake timers").press("Enter")
     asked = calls(bridge, "link.open", 2)
-    assert [(one["entry_key"], one["index"]) for one in asked] == [(10, 1), (10, 0)]
+    assert [(one["entry_key"], one["index"]) for one in asked] == [("10", 1), ("10", 0)]
 
 
 def test_a_link_that_the_host_did_not_find_is_not_opened(show: Show) -> None:
@@ -370,85 +395,6 @@ def test_a_task_that_cannot_be_opened_says_why(show: Show) -> None:
     bridge.answer("task.open", refuse)
     page = show(bridge, PLACE)
     expect(page.get_by_role("alert").filter(has_text="line 3 has no seq")).to_be_visible()
-
-
-# the guest asks
-
-
-def test_a_question_is_marked_as_the_guests_and_answered_by_its_id(show: Show) -> None:
-    bridge = opened(agent=asking_panel())
-    page = show(bridge, PLACE)
-    frame = page.get_by_role("region", name="The guest asks")
-    expect(frame).to_contain_text("from inside the machine")
-    expect(frame).to_contain_text("This is not pui")
-    expect(frame).to_contain_text("left")
-    assert page.locator("dialog[open]").count() == 0
-    frame.get_by_role("button", name="a new branch").click()
-    assert calls(bridge, "agent.answer")[0] | {} == {"task_id": TASK, "dialog_id": "d-select", "value": "a new branch"}
-
-
-@pytest.mark.parametrize(
-    ("method", "act", "expected"),
-    [
-        ("confirm", lambda frame: frame.get_by_role("button", name="Yes").click(), {"confirmed": True}),
-        ("confirm", lambda frame: frame.get_by_role("button", name="No", exact=True).click(), {"confirmed": False}),
-        ("confirm", lambda frame: frame.get_by_role("button", name="No answer").click(), {}),
-        ("input", lambda frame: (frame.get_by_role("textbox").fill("me"), frame.get_by_role("textbox").press("Enter")),
-         {"value": "me"}),
-        ("editor", lambda frame: (frame.get_by_role("textbox").fill("a\nb"),
-                                  frame.get_by_role("button", name="Answer", exact=True).click()), {"value": "a\nb"}),
-        ("editor", lambda frame: frame.get_by_role("textbox").press("Control+Enter"), {"value": "prefilled"}),
-        ("input", lambda frame: frame.get_by_role("textbox").press("Escape"), {}),
-    ],
-)  # fmt: skip
-def test_every_kind_of_question_can_be_answered(show: Show, method: str, act: Any, expected: dict[str, Any]) -> None:
-    asked = dialog(method, initial_text="prefilled" if method == "editor" else "")
-    bridge = opened(agent=panel(dialogs=[asked]))
-    page = show(bridge, PLACE)
-    act(page.get_by_role("region", name="The guest asks"))
-    answer = dict(calls(bridge, "agent.answer")[0])
-    assert (answer.pop("task_id"), answer.pop("dialog_id")) == (TASK, f"d-{method}")
-    assert answer == expected
-    assert not bridge.calls_of("agent.abort")
-
-
-def test_what_was_written_into_a_question_survives_another_tab(show: Show) -> None:
-    page = show(opened(agent=panel(dialogs=[dialog("editor", initial_text="first")])), PLACE)
-    box = page.get_by_role("region", name="The guest asks").get_by_role("textbox")
-    expect(box).to_have_value("first")
-    box.fill("second")
-    page.get_by_role("tab", name="Diagnostics").click()
-    page.get_by_role("tab", name="Conversation").click()
-    expect(box).to_have_value("second")
-
-
-def test_notices_widgets_status_title_and_words_for_what_a_window_cannot(show: Show) -> None:
-    bridge = opened(agent=busy_panel())
-    page = show(bridge, PLACE)
-    expect(page.get_by_role("group", name="Shown by the guest: plan")).to_contain_text("[ ] checkout")
-    expect(page.get_by_text("eslint: 0 problems")).to_be_visible()
-    expect(page.get_by_title("The guest calls this")).to_contain_text("pi: storefront")
-    expect(page.get_by_text("which only a terminal can show")).to_be_visible()
-    bridge.send({"type": "notice", "task_id": TASK, "method": "notify", "text": "Lint is clean"})
-    notice = page.locator(".guest-notice").filter(has_text="Lint is clean")
-    expect(notice).to_contain_text("The guest says")
-    notice.get_by_role("button", name="Close").click()
-    expect(notice).to_have_count(0)
-
-
-def test_a_text_for_the_editor_never_replaces_what_the_person_wrote(show: Show) -> None:
-    bridge = opened()
-    page = show(bridge, PLACE)
-    editor(page).fill("mine")
-    agent_event(bridge, editor_text={"seq": 1, "text": "theirs"})
-    expect(page.get_by_text("The guest proposes a text")).to_be_visible()
-    expect(editor(page)).to_have_value("mine")
-    page.get_by_role("button", name="Use it").click()
-    expect(editor(page)).to_have_value("theirs")
-    editor(page).fill("")
-    agent_event(bridge, editor_text={"seq": 2, "text": "more"})
-    expect(editor(page)).to_have_value("more")
-    assert not bridge.calls_of("agent.send")
 
 
 # status line

@@ -49,7 +49,7 @@ export function Composer({ session, onSent, abort }) {
     field.current?.focus();
   };
   const send = async (/** @type {boolean} */ isFollowUp) => {
-    if (!isReady || isSending || (!draft.trim() && !session.images.value.length)) return;
+    if (!isReady || (!draft.trim() && !session.images.value.length)) return;
     setSending(true);
     const isDone = await sendMessage(session, isFollowUp);
     setSending(false);
@@ -183,8 +183,10 @@ async function sendMessage(session, isFollowUp) {
 
 /** @param {TaskSession} session @param {{name: string, rest: string}} own */
 async function runOwn(session, own) {
+  const typed = session.draft.value;
+  session.draft.value = "";
   const isDone = await OWN[own.name](session, own.rest);
-  if (isDone) session.draft.value = "";
+  if (!isDone) session.draft.value = withQueue({ steering: [typed], follow_up: [] }, session.draft.value);
   return isDone;
 }
 

@@ -37,7 +37,7 @@ function transcriptOf(session) {
 /** The host asks natively with the address it parsed itself. @param {TaskSession} session @param {number} key @param {number} index @param {string} address */
 function openLink(session, key, index, address) {
   if (index < 0) toast("warning", t("task.link.not_yet"), address);
-  else orToast(call("link.open", { task_id: session.taskId, entry_key: key, index }));
+  else orToast(call("link.open", { task_id: session.taskId, entry_key: String(key), index }));
 }
 
 /** @param {{session: TaskSession, row: any}} props */

@@ -22,7 +22,7 @@ export function TaskHeader({ session, row }) {
   const toggle = () => {
     session.keep.set("facts", !isOpen);
     setOpen(!isOpen);
-    if (!isOpen) session.refreshDetail().catch(() => undefined); // the sizes shown are then those of its opening
+    if (!isOpen) session.open(); // sizes on disk come with it
   };
   const guestTitle = session.agent.value?.title;
   return html`<header class="task-head">

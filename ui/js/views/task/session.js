@@ -17,6 +17,8 @@ const RECORDS_PAGE = 500;
 /** Tasks that stay open behind the one that is shown. */
 const KEPT_SESSIONS = 4;
 const MAX_NOTICES = 5;
+/** What task.open answers with as it stands; the other events are news even when they are older. */
+const IN_ANSWER = new Set(["entry", "agent"]);
 const SETTLED = new Set(["setup-required", "running", "finished", "stranded"]);
 
 /** @typedef {{id: number, method: string, text: string}} GuestNotice */
@@ -48,6 +50,12 @@ export class TaskSession {
     this.error = signal(/** @type {any} */ (null));
     /** What views keep beyond their own life: the transcript's elements, scroll places. @type {Map<string, any>} */
     this.keep = new Map();
+    /** Events that wait for the answer of task.open. @type {any[] | null} */
+    this.waiting = null;
+    /** Events up to this seq are in that answer. */
+    this.cursor = 0;
+    /** @type {Promise<void> | null} */
+    this.opening = null;
     this.isLoadingEarlier = false;
     this.hasJournal = false;
     this.lastNotice = 0;
@@ -58,7 +66,17 @@ export class TaskSession {
     });
   }
 
-  async open() {
+  /**
+   * Everything as it is now. An answer and the events around it may arrive in either order: what comes meanwhile waits,
+   * and what the answer holds already is left out. One at a time; who asks during one gets another one after it.
+   */
+  open() {
+    this.opening = (this.opening ?? Promise.resolve()).then(() => this._open());
+    return this.opening;
+  }
+
+  async _open() {
+    this.waiting = this.waiting ?? [];
     try {
       const opened = await call("task.open", { task_id: this.taskId, tail: TAIL });
       batch(() => {
@@ -68,12 +86,22 @@ export class TaskSession {
         this.log.open(opened.entries, opened.has_earlier);
         this.phase.value = "open";
         this.error.value = null;
+        this._release(opened.cursor ?? 0);
       });
       if (this.hasJournal) await this.loadJournal();
     } catch (error) {
+      this._release(0);
       this.error.value = error;
       this.phase.value = "failed";
     }
+  }
+
+  /** @param {number} cursor */
+  _release(cursor) {
+    const events = this.waiting ?? [];
+    this.waiting = null;
+    this.cursor = cursor;
+    for (const event of events) this._apply(event);
   }
 
   /** The page of entries before the first known one. Resolves with how many came. */
@@ -115,6 +143,12 @@ export class TaskSession {
 
   /** @param {any} event */
   _apply(event) {
+    if (this.waiting) this.waiting.push(event);
+    else if (event.seq > this.cursor || !IN_ANSWER.has(event.type)) this._take(event);
+  }
+
+  /** @param {any} event */
+  _take(event) {
     if (event.type === "entry") this.log.apply(event);
     else if (event.type === "agent") this.agent.value = event.agent;
     else if (event.type === "record") this._hear(event.record);
@@ -135,8 +169,8 @@ export class TaskSession {
       if (!detail.visits.some((/** @type {any} */ one) => one.seq === record.seq)) {
         this.detail.value = { ...detail, visits: [...detail.visits, visit] };
       }
-      // kernel, runtime and sizes are known by then; without them the header says less, so a refusal is no news
-      if (SETTLED.has(record.to)) this.refreshDetail().catch(() => undefined);
+      // kernel, runtime and sizes are known by then; events do not carry them
+      if (SETTLED.has(record.to)) this.open();
     } else if (record.type === "fact") {
       this.detail.value = { ...detail, facts: { ...detail.facts, ...(record.facts || {}) } };
     }
@@ -152,12 +186,6 @@ export class TaskSession {
   /** @param {number} id */
   dropNotice(id) {
     this.notices.value = this.notices.value.filter((one) => one.id !== id);
-  }
-
-  /** Ask the host again for what events do not carry: sizes on disk, findings. */
-  async refreshDetail() {
-    const opened = await call("task.open", { task_id: this.taskId, tail: 1 });
-    this.detail.value = opened.detail;
   }
 
   close() {
