@@ -76,10 +76,8 @@ def settings(data: bytes) -> None:
 
 def model_target(data: bytes) -> None:
     """Whatever path the guest asks for, only the listed ones pass."""
-    how, rest = split_first(data)
-    provider = list(PROVIDERS.values())[how % len(PROVIDERS)]
-    verdict = decide_request(provider, "POST", rest.decode("latin-1"))
-    if isinstance(verdict, Allowed):
+    verdicts = [decide_request(provider, "POST", data.decode("latin-1")) for provider in PROVIDERS.values()]
+    for verdict in (found for found in verdicts if isinstance(found, Allowed)):
         path, _, query = verdict.path_and_query.partition("?")
         assert path.startswith("/") and not {"", ".", ".."} & set(path[1:].split("/")), "a path that leads elsewhere"
         assert verdict.path_and_query.isascii() and verdict.path_and_query.isprintable() and "#" not in query
@@ -165,8 +163,6 @@ TARGETS = (
     Target("bridge-call", bridge_call, _calls, is_json=True),
     Target("links", links, lambda: [LINKS.encode()], limit_bytes=1024),
     Target("settings", settings, _settings, is_json=True),
-    Target(
-        "model-target", model_target, lambda: [b"\0/openai/responses?a=b", b"\1/anthropic/messages"], limit_bytes=512
-    ),
+    Target("model-target", model_target, lambda: [b"/openai/responses?a=b", b"/anthropic/messages"], limit_bytes=512),
     Target("http", http, lambda: [bytes([n]) + text for n in (0, 255) for text in (REQUEST, CHUNKED, HUGE)], cost=8),
 )

@@ -147,6 +147,7 @@ def test_expect_and_chunked_bodies_are_understood() -> None:
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n", b" 413 "),
         (b"POST / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200 + b"\r\n", b" 431 "),
         (b"POST / HTTP/1.1\r\nhost: x\r\na: " + b"b" * 120_000 + b"\r\n\r\n", b" 431 "),
+        (b"HEAD / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n", b" 400 "),
     ],
 )
 @pytest.mark.threat("H10", "H12")

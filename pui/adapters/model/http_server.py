@@ -88,6 +88,7 @@ class HttpConnection:
         self._responder = responder
         self._budget = budget
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_LIMIT_BYTES)
+        self._is_head = False  # the answer to HEAD has no body, a refusal neither
 
     async def serve(self) -> None:
         """Raises StreamClosed when the guest went away."""
@@ -98,6 +99,7 @@ class HttpConnection:
     async def _serve_one(self) -> bool:
         """One request; True if another may follow."""
         held_bytes = 0
+        self._is_head = False
         try:
             head = await self._read_head()
             if head is None:
@@ -130,6 +132,7 @@ class HttpConnection:
             return None
         if not isinstance(event, h11.Request):
             raise _BadRequest(400, "not a request")
+        self._is_head = event.method == b"HEAD"
         if len(event.headers) > HEADER_LIMIT_COUNT:
             raise _BadRequest(431, "too many headers")
         announced = dict(event.headers).get(b"content-length", b"0")
@@ -177,7 +180,7 @@ class HttpConnection:
         async with self._responder(request) as answer:
             await self._send(h11.Response(status_code=answer.status, headers=list(answer.headers)))
             async with aclosing(answer.body) as pieces:
-                async for piece in pieces if request.method != "HEAD" else _nothing():
+                async for piece in _nothing() if self._is_head else pieces:
                     await self._send(h11.Data(data=piece))
             await self._send(h11.EndOfMessage())
 
@@ -189,7 +192,8 @@ class HttpConnection:
         body = error_body(reason)
         headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
         await self._send(h11.Response(status_code=status, headers=headers))
-        await self._send(h11.Data(data=body))
+        if not self._is_head:
+            await self._send(h11.Data(data=body))
         await self._send(h11.EndOfMessage())
 
     async def _send(self, event: h11.Event) -> None:
