@@ -192,7 +192,7 @@ def detail(journal: list[Record]) -> dict[str, Any]:
               for r in moves]  # fmt: skip
     return {
         "prompt": "Find why the basket test is flaky", "memory_mib": 2048, "cpu_count": 2, "thinking": "medium",
-        "cache": True, "guest_kernel": "6.12.9", "pack_id": "pui-linux-x86_64-1.4.0", "jail": "bwrap",
+        "cache": True, "guest_kernel": "6.12.9", "pack_id": "linux-x86_64-2026112303-1688af0d3ffc", "jail": "bwrap",
         "share_reason": "virtiofsd is there", "disk_use_bytes": 48_300_000, "findings": [], "visits": visits,
         "held": [], "facts": {"accelerator": "kvm"}, "recovery": [],
     }  # fmt: skip

@@ -97,6 +97,7 @@ def test_escape_stops_the_run_and_the_queue_comes_back(show: Show) -> None:
     editor(page).press("Escape")
     calls(bridge, "agent.abort")
     expect(editor(page)).to_have_value("Use the existing fake clock\n\nThen run the whole suite\n\nhalf a thought")
+    assert editor(page).evaluate("(node) => node.scrollHeight <= node.clientHeight")  # all of it is in sight
 
 
 def test_the_queue_is_seen_reordered_edited_and_emptied(show: Show) -> None:

@@ -57,7 +57,12 @@ def test_the_header_says_what_runs_where(show: Show) -> None:
     expect(head.get_by_title("/home/ada/src/design-tokens → /workspace/design-tokens")).to_contain_text("read")
     head.get_by_role("button", name="All facts").click()
     facts = page.locator("#task-all-facts")
-    for words in ("2 CPU · 2 GiB", "48.3 MB", "pui-linux-x86_64-1.4.0", "Only requests to the chosen model"):
+    for words in (
+        "2 CPU · 2 GiB",
+        "48.3 MB",
+        "linux-x86_64-2026112303-1688af0d3ffc",
+        "Only requests to the chosen model",
+    ):
         expect(facts).to_contain_text(words)
     head.get_by_role("button", name="Rename").click()
     head.get_by_label("Rename").fill("Dark account pages")
@@ -211,7 +216,7 @@ def test_agent_and_pack_charts_are_there_too_and_a_table_says_the_same(show: Sho
     expect(page.get_by_role("group", name="State diagram of the Runtime")).to_be_visible()
     asked = bridge.calls_of("chart.get")
     assert list(dict.fromkeys(call["chart"] for call in asked)) == ["task", "agent", "pack"]
-    assert "task_id" not in asked[-1]
+    assert asked[-1] == {"chart": "pack", "pack_id": "linux-x86_64-2026112303-1688af0d3ffc"}
 
 
 def test_a_small_window_shows_the_part_where_the_task_is(show: Show) -> None:

@@ -34,8 +34,8 @@ export function Composer({ session, onSent, abort }) {
   const isReady = row?.state === "running" && !!agent && !["starting", "exited"].includes(agent.state);
   const completion = completionAt(draft, caret);
   const suggestions = useSuggestions(session, completion, isReady);
-  useAutosize(field, draft);
   useFieldText(field, draft);
+  useAutosize(field, draft);
 
   const write = (/** @type {string} */ text, /** @type {number} */ at) => {
     session.draft.value = text;

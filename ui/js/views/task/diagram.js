@@ -63,6 +63,13 @@ export function DiagramTab({ session, row }) {
   </div>`;
 }
 
+/** Which chart, and whose way through it: the task's, or that of the runtime pack it runs on. @param {import("./session.js").TaskSession} session @param {string} chart */
+function whose(session, chart) {
+  if (chart !== "pack") return { chart, task_id: session.taskId };
+  const pack = session.detail.value?.pack_id;
+  return pack ? { chart, pack_id: pack } : { chart };
+}
+
 /** The chart of `task` or `agent` or `pack`; asked for again when the task moves. @param {import("./session.js").TaskSession} session @param {string} chart */
 function useChart(session, chart) {
   const [view, setView] = useState(/** @type {any} */ (null));
@@ -73,7 +80,7 @@ function useChart(session, chart) {
     let isWanted = true;
     const ask = async () => {
       try {
-        const found = await call("chart.get", chart === "pack" ? { chart } : { chart, task_id: session.taskId });
+        const found = await call("chart.get", whose(session, chart));
         if (isWanted) setView(found);
         if (isWanted) setFault(null);
       } catch (error) {
@@ -112,8 +119,7 @@ function Scrub({ view, trace, moment, liveMs, isOver, place, setPlace }) {
 
 /** @param {import("./session.js").TaskSession} session @param {string} chart @param {string} format */
 async function save(session, chart, format) {
-  const params = { chart, format: format === "mermaid" ? "mermaid" : "svg" };
-  const made = await orToast(call("chart.export", chart === "pack" ? params : { ...params, task_id: session.taskId }));
+  const made = await orToast(call("chart.export", { ...whose(session, chart), format: format === "mermaid" ? "mermaid" : "svg" }));
   if (!made) return;
   try {
     const isPng = format === "png";
