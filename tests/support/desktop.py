@@ -225,13 +225,18 @@ class AppProcess:
 
 @contextmanager
 def app_process(
-    words: Sequence[str], env: Mapping[str, str], log: Path, *, devtools_port: int = 0
+    words: Sequence[str],
+    env: Mapping[str, str],
+    log: Path,
+    *,
+    devtools_port: int = 0,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[AppProcess]:
     """`words` as the leader of a new group; at the end asked to stop, and the whole group killed if it does not."""
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            words, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            words, cwd=ROOT, env=dict(env), stdin=stdin, stdout=out, stderr=out, start_new_session=True
         ) as process,
     ):
         try:
