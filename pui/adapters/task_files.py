@@ -15,7 +15,7 @@ from pui.adapters.data_dir import data_in_use
 from pui.adapters.journal_file import JsonlFile, lines_from_the_end, mapped_write_error
 from pui.adapters.paths import AppPaths, checked_task_id, own_dir, private_dir
 from pui.domain.errors import CallerError, HostError
-from pui.domain.task_files import JOURNAL, TRANSCRIPT, WORK_FILES
+from pui.domain.task_files import JOURNAL, SESSION, TRANSCRIPT, WORK_FILES
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,6 +46,9 @@ class TaskFolders:
 
     def transcript(self, task_id: str) -> JsonlFile:
         return JsonlFile(self.path(task_id, TRANSCRIPT))
+
+    def session(self, task_id: str) -> JsonlFile:
+        return JsonlFile(self.path(task_id, SESSION))
 
     def read_journal(self, task_id: str) -> bytes:
         """Raises HostError journal.unreadable: absent, not readable, or larger than any journal that pui writes."""

@@ -66,6 +66,7 @@ class _Shown:
     steering: list[JsonValue] = field(default_factory=list)
     follow_up: list[JsonValue] = field(default_factory=list)
     stats: dict[str, JsonValue] | None = None
+    stats_before: dict[str, JsonValue] | None = None
     retry: dict[str, JsonValue] | None = None
     is_compacting: bool = False
     statuses: dict[str, str] = field(default_factory=dict)
@@ -128,6 +129,10 @@ class AgentPanel:
         shown.steering, shown.follow_up, shown.retry, shown.is_compacting = [], [], None, False
         shown.stats = dict(stats) if isinstance(stats, dict) else shown.stats
         shown.model = dict(model) if isinstance(model, dict) else shown.model
+
+    def count_from_here(self) -> None:
+        """Statistics leave out what has been so far: pi adds up its whole session, the earlier machine's part too."""
+        self._shown.stats_before, self._shown.stats = self._shown.stats, None
 
     @property
     def is_busy(self) -> bool:
@@ -333,7 +338,8 @@ def _on_levels(shown: _Shown, data: _Json) -> None:
 
 
 def _on_stats(shown: _Shown, data: _Json) -> None:
-    shown.stats = session_stats(data)
+    stats = session_stats(data)
+    shown.stats = stats if shown.stats_before is None else stats_since(stats, shown.stats_before)
 
 
 def _on_cleared(shown: _Shown, _data: _Json) -> None:
@@ -377,6 +383,15 @@ def session_stats(data: _Json) -> dict[str, JsonValue]:
         "context": context,
         "messages": _count(data, "totalMessages"),
     }
+
+
+def stats_since(stats: _Json, before: _Json) -> dict[str, JsonValue]:
+    """`stats` of session_stats without what was counted `before`; the context stays that of the whole conversation."""
+    tokens, old = _object(stats, "tokens"), _object(before, "tokens")
+    counts: dict[str, JsonValue] = {name: max(_count(tokens, name) - _count(old, name), 0) for name in tokens}
+    cost_usd = max(_number(stats, "cost_usd") - _number(before, "cost_usd"), 0.0)
+    messages = max(_count(stats, "messages") - _count(before, "messages"), 0)
+    return {**stats, "tokens": counts, "cost_usd": cost_usd, "messages": messages}
 
 
 def _cut(text: str, limit_chars: int) -> str:

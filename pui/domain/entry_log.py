@@ -52,15 +52,24 @@ class _Slot:
         return replace(self.entry, text=self.parts[0])
 
 
+def join_pages(earlier: EntryPage, later: EntryPage, limit: int) -> EntryPage:
+    """The newest `limit` entries of two pages that follow each other."""
+    entries = (*earlier.entries, *later.entries)
+    has_earlier = earlier.has_earlier or len(entries) > limit or (later.has_earlier and not earlier.entries)
+    return EntryPage(entries[-limit:] if limit else (), has_earlier, earlier.damaged + later.damaged)
+
+
 class EntryLog:
     """Entries by key. Keys come in order, changes of an older entry may follow."""
 
-    def __init__(self, entry_limit: int = ENTRY_LIMIT, total_limit_chars: int = TOTAL_LIMIT_CHARS) -> None:
+    def __init__(
+        self, entry_limit: int = ENTRY_LIMIT, total_limit_chars: int = TOTAL_LIMIT_CHARS, first_key: int = 1
+    ) -> None:
         self._slots: dict[int, _Slot] = {}
         self._entry_limit = entry_limit
         self._total_limit_chars = total_limit_chars
         self._size_chars = 0
-        self._first_key = 1
+        self._first_key = first_key
 
     @property
     def first_key(self) -> int:

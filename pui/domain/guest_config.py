@@ -20,6 +20,7 @@ AGENT_UID = 1000
 AGENT_HOME = "/home/agent"
 AGENT_DIR = "/home/agent/.pi/agent"
 SESSION_DIR = "/home/agent/.pi/sessions"
+SESSION_FILE = f"{SESSION_DIR}/continued.jsonl"
 COMPILE_CACHE = "/opt/pui/compile-cache"
 NODE = "/usr/bin/node"
 PI_ENTRY = "/opt/pui/pi/dist/bundle/cli.js"
@@ -79,7 +80,7 @@ class GuestMount:
 class GuestSetup:
     """All that one task's guest needs to know. `clock_ns` is Unix time, `token` is what the model gateway asks for.
 
-    `has_person`: somebody is there to answer questions.
+    `has_person`: somebody is there to answer questions. `session`: the session file that pi goes on from, if any.
     """
 
     hostname: str
@@ -92,6 +93,7 @@ class GuestSetup:
     project_is_trusted: bool = False
     has_person: bool = False
     has_cache: bool = False
+    session: bytes = b""
 
 
 def cache_mount() -> CtlCommand:
@@ -107,6 +109,7 @@ def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
     files = [
         *_file(f"{AGENT_DIR}/models.json", _json(models_json(setup.model, setup.token))),
         *_file(f"{AGENT_DIR}/settings.json", _json(settings_json())),
+        *(_file(SESSION_FILE, setup.session) if setup.session else []),
         *(_file(f"{AGENT_DIR}/extensions/pui-demo.js", DEMO_EXTENSION) if _has_demo_extension(setup) else []),
     ]
     variables = {**PI_ENVIRONMENT, **(CACHE_ENVIRONMENT if setup.has_cache else {})}
@@ -118,7 +121,7 @@ def _has_demo_extension(setup: GuestSetup) -> bool:
     return setup.model.is_demo and setup.has_person
 
 
-def pi_argv(model: ModelChoice, *, project_is_trusted: bool = False) -> tuple[str, ...]:
+def pi_argv(model: ModelChoice, *, project_is_trusted: bool = False, has_session: bool = False) -> tuple[str, ...]:
     """pi's command line. SIGUSR1 must not open Node's inspector to the tools; trust cannot be asked over RPC."""
     return (
         NODE,
@@ -129,6 +132,7 @@ def pi_argv(model: ModelChoice, *, project_is_trusted: bool = False) -> tuple[st
         "--offline",
         "--session-dir",
         SESSION_DIR,
+        *(("--session", SESSION_FILE) if has_session else ()),
         "--provider",
         model.provider,
         "--model",
@@ -183,7 +187,8 @@ def _file(path: str, data: bytes) -> list[CtlCommand]:
 
 
 def _start(setup: GuestSetup) -> CtlCommand:
-    argv = pi_argv(setup.model, project_is_trusted=setup.project_is_trusted)
+    has_session = bool(setup.session)
+    argv = pi_argv(setup.model, project_is_trusted=setup.project_is_trusted, has_session=has_session)
     return CtlCommand(
         "start",
         (*(("argv", word) for word in argv), ("cwd", setup.working_dir), ("uid", AGENT_UID), ("gid", AGENT_UID)),

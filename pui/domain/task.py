@@ -30,6 +30,7 @@ NETWORK_MODES = ("model", "offline")
 """model: the way to the task's one model and nothing else. offline: no upstream at all (the demo model only)."""
 THINKING_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
 
+_TASK_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 _Value = TypeVar("_Value")
@@ -62,7 +63,8 @@ class TaskSpec:
 
     `memory_mib` 256..65536, `cpu_count` 1..32. `is_interactive`: after the first prompt the task waits for the person
     until `finish`. `model` None means the app's own choice, `thinking` "" pi's own default. `title` "" means the first
-    line of the prompt. `cache` asks for the cache volume. `images` are files in the task's folder.
+    line of the prompt. `cache` asks for the cache volume. `images` are files in the task's folder. `continues`
+    is the id of the task whose conversation goes on, "" for none.
     """
 
     prompt: str
@@ -76,6 +78,7 @@ class TaskSpec:
     title: str = ""
     cache: bool = False
     images: tuple[ImageFile, ...] = ()
+    continues: str = ""
 
     def __post_init__(self) -> None:
         check_message(self.prompt)
@@ -90,6 +93,7 @@ class TaskSpec:
         _require(_is_clean(self.title), "the title has characters that are not valid Unicode")
         _require(len(self.title) <= TITLE_LIMIT_CHARS, f"the title is longer than {TITLE_LIMIT_CHARS} characters")
         check_image_files(self.images)
+        _require(not self.continues or bool(_TASK_ID.fullmatch(self.continues)), "no task has such an id")
         if self.model is not None:
             check_network(self.network, self.model.provider)
 
@@ -160,6 +164,7 @@ def spec_to_json(spec: TaskSpec) -> dict[str, JsonValue]:
         "title": spec.title,
         "cache": spec.cache,
         "images": [image.to_json() for image in spec.images],
+        "continues": spec.continues,
     }
 
 
@@ -182,6 +187,7 @@ def spec_from_json(value: Mapping[str, JsonValue]) -> TaskSpec:
             title=_typed(value, "title", str, ""),
             cache=_typed(value, "cache", bool, False),
             images=tuple(ImageFile.from_json(item) for item in (images if isinstance(images, list) else [])),
+            continues=_typed(value, "continues", str, ""),
         )
     except (TypeError, KeyError) as fault:
         raise CallerError("caller.bad_request", f"the record describes no task: {fault!r}") from fault

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 JOURNAL = "journal.jsonl"
 TRANSCRIPT = "transcript.jsonl"
+SESSION = "session.jsonl"
 SERIAL_LOG = "serial.log"
 QEMU_LOG = "qemu.log"
 QMP_LOG = "qmp.jsonl"

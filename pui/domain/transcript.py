@@ -117,8 +117,8 @@ class _Block:
 class Transcript:
     """The fold. Holds only what is still open; `last_error` is the message of a run that ended by an error."""
 
-    def __init__(self) -> None:
-        self._next_key = 1
+    def __init__(self, first_key: int = 1) -> None:
+        self._next_key = first_key
         self._at_ms = 0
         self._blocks: dict[int, _Block] = {}
         self._tools: dict[str, Entry] = {}

@@ -75,6 +75,9 @@ def task_row(
         "changed_files": changes.get("changed"),
         "flagged_files": changes.get("flagged"),
         "is_interactive": view.spec.get("is_interactive") is True,
+        "continues": _shown(view.spec.get("continues")),
+        "earlier_keys": view.facts.get("earlier_keys", 0),
+        "can_continue": view.state in OVER and _is_kept(view),
     }
 
 
@@ -129,6 +132,11 @@ def record_view(record: Record) -> dict[str, JsonValue]:
         "cause": record.cause,
     }
     return {scrub_line(key, 120): _scrubbed(value) for key, value in record.fields.items()} | head
+
+
+def _is_kept(view: TaskView) -> bool:
+    kept = _object(view.facts.get("session"))
+    return bool(kept.get("entries")) and not kept.get("fault")
 
 
 def _needs_you(view: TaskView, live: LiveLook | None) -> str:

@@ -273,6 +273,9 @@ class TaskFiles(Protocol):
 
     def transcript(self, task_id: str) -> JournalFile: ...
 
+    def session(self, task_id: str) -> JournalFile:
+        """What is kept of pi's own session, one entry a line."""
+
     def read_journal(self, task_id: str) -> bytes: ...
 
     def write(self, task_id: str, name: str, data: bytes) -> None:

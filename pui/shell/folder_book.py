@@ -88,6 +88,21 @@ class FolderBook:
             mounts.append(MountRequest(Path(grant.path), read_only))
         return tuple(mounts)
 
+    async def grant_again(self, mounts: Sequence[MountRequest]) -> None:
+        """The folders of an earlier task, judged as they are now; asks natively where the grant has changed or gone.
+
+        Raises CallerError: mount.refused, caller.declined.
+        """
+        for mount in mounts:
+            path, grants = Path(mount.folder), await self._loaded()
+            known = next((grant for grant in grants.values() if grant.path == str(path)), None)
+            if known is not None:
+                await self.mounts_for([(known.id, mount.read_only)])
+                continue
+            chosen = await self._judge(path, mount.read_only)
+            await self._ask("Use this folder again?", [str(chosen.path), *chosen.warnings], "Use it")
+            await self.add(path, mount.read_only, is_asked=True)
+
     async def remember(self, folder_ids: Sequence[str], last: Mapping[str, JsonValue]) -> None:
         """Keep the last choices (network, model, thinking, memory_mib, cpu_count) of a task for its folders."""
         grants = dict(await self._loaded())

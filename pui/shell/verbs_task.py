@@ -83,7 +83,13 @@ def task_verbs(desk: Desk) -> tuple[Verb, ...]:
 
     desk.greet("tasks", greet)
     desk.links_of = links_of
-    return (Verb("task.create", _CREATE, _create(desk)), *_acts(desk), *_pages(desk, events), *_looks(desk))
+    return (
+        Verb("task.create", _CREATE, _create(desk)),
+        _continue(desk),
+        *_acts(desk),
+        *_pages(desk, events),
+        *_looks(desk),
+    )
 
 
 def _create(desk: Desk) -> Handle:
@@ -107,6 +113,18 @@ def _create(desk: Desk) -> Handle:
         return {"task_id": task_id}
 
     return create
+
+
+def _continue(desk: Desk) -> Verb:
+    async def go_on(task_id: str, message: str, images: Sequence[Mapping[str, str]] = ()) -> JsonValue:
+        spec = desk.board.spec_to_continue(task_id, message)
+        await desk.board.check(spec)
+        await desk.folders.grant_again(spec.mounts)
+        return {"task_id": await desk.board.go_on(spec, take_images(desk, images))}
+
+    message = text_schema(PROMPT_LIMIT_BYTES, may_be_empty=False)
+    params = {"task_id": TASK_ID, "message": message, "images": IMAGES}
+    return Verb("task.continue", object_schema(params, optional=["images"]), go_on)
 
 
 def _model_ref(provider: str, model: str) -> ModelRef:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pui.domain.errors import PuiError
 from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
+from pui.domain.pi_session import EarlierTalk
 from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
 from pui.domain.task import TaskSpec
 from pui.ports import ChosenFolder, InstalledPack, PackStore
@@ -46,6 +47,7 @@ class TaskActivities:
         changes: FolderChanges,
         *,
         only_boot: bool = False,
+        earlier: EarlierTalk | None = None,
     ) -> None:
         self._only_boot = only_boot
         self._spec = spec
@@ -56,7 +58,7 @@ class TaskActivities:
         self._changes = changes
         self._is_retry = False
         self._machine = MachineWork(task_id, spec, services, resources)
-        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine, changes)
+        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine, changes, earlier)
 
     def table(self) -> Mapping[str, Activity]:
         """Exactly the names of domain/chart_names.py."""

@@ -7,13 +7,14 @@ of the chart, a blocking read on the loop for more than one small journal.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pui.domain.agent_panel import AgentPanel
 from pui.domain.changes_view import NO_BASELINE, NO_FOLDERS, FolderResult, changes_view, count_changes
-from pui.domain.entry_log import EntryPage
+from pui.domain.entry_log import EntryPage, join_pages
 from pui.domain.errors import CallerError, HostError, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.history import page_of_history
@@ -29,12 +30,15 @@ from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
 from pui.supervisor.recovery import StoredTask, is_owned_by_running_app, load_task
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
+from pui.supervisor.session_keeper import earlier_keys, find_earlier_talk
 from pui.supervisor.supervisor import LiveTask, Supervisor
 from pui.supervisor.task_journal import TaskJournal
 
 PROBE_LIMIT_S = 5.0
 """How long a new task waits for facts about the computer before it is taken without; preflight looks again."""
 NAMES_KEPT_S = 5.0
+CHAIN_LIMIT = 100
+"""Tasks of which each continues the one before, as far as their history is shown in one."""
 CHANGES_LIMIT_BYTES = 32 * 1024 * 1024
 
 
@@ -85,13 +89,14 @@ class TaskBoard:
         self._known(task_id)
         disk_use_bytes = await asyncio.to_thread(self._services.files.disk_use_bytes, task_id)
         live = self._supervisor.find_live(task_id)
-        page = await self._history(task_id, None, tail) if live is None else live.session.log.before(None, tail)
+        page = await self._history(task_id, None, tail) if live is None else await self._earlier(live, tail)
         # no wait from here on: the cursors stand exactly behind what is shown
         found = self._supervisor.load(task_id)
         shown = OpenTask(self._row(found), task_detail(found.view, disk_use_bytes), self.agent(task_id), page, live)
         if live is None:
             return shown
-        return replace(shown, record_cursor=live.journal.feed.end, event_cursor=live.session.feed.end)
+        page = join_pages(page, live.session.log.before(None, tail), tail)
+        return replace(shown, page=page, record_cursor=live.journal.feed.end, event_cursor=live.session.feed.end)
 
     def agent(self, task_id: str) -> dict[str, JsonValue]:
         """The AgentPanel; of a stored task what is known of its end."""
@@ -108,7 +113,10 @@ class TaskBoard:
         self._known(task_id)
         live = self._supervisor.find_live(task_id)
         if live is not None and (before_key is None or before_key > live.session.log.first_key):
-            return live.session.log.before(before_key, limit)
+            first_key, page = live.session.log.first_key, live.session.log.before(before_key, limit)
+            if len(page.entries) == limit or not page.has_earlier:
+                return page
+            return join_pages(await self._history(task_id, first_key, limit), page, limit)
         return await self._history(task_id, before_key, limit)
 
     async def records(self, task_id: str, after_seq: int, limit: int) -> tuple[tuple[Record, ...], int]:
@@ -199,11 +207,27 @@ class TaskBoard:
         """A new task with the same spec and images, not started yet. Raises as Supervisor.create."""
         self._known(task_id)
         view = self._supervisor.load(task_id).view
-        spec = spec_from_json(view.spec)
+        spec = replace(spec_from_json(view.spec), continues="")
         read = self._services.files.read
         images = [PromptImage(i.mime, read(task_id, i.name, IMAGES_TOTAL_LIMIT_BYTES)) for i in spec.images]
         title = view.facts.get("title")
         return self._supervisor.create(replace(spec, images=(), title=title if isinstance(title, str) else ""), images)
+
+    def spec_to_continue(self, task_id: str, message: str, *, is_interactive: bool = True) -> TaskSpec:
+        """What a task was given, with another message. Raises CallerError("caller.rejected") for one not over."""
+        self._known(task_id)
+        live, view = self._supervisor.find_live(task_id), self._supervisor.load(task_id).view
+        if view.state not in OVER or (live is not None and not live.is_over):
+            raise CallerError("caller.rejected", "the task is not over", hint="Write to it instead.")
+        spec = spec_from_json(view.spec)
+        return replace(spec, prompt=message, title="", images=(), continues=task_id, is_interactive=is_interactive)
+
+    async def go_on(self, spec: TaskSpec, images: Sequence[PromptImage] = ()) -> str:
+        """A new task with the conversation of `spec.continues`, not started yet. Raises as Supervisor.create, and
+        CallerError("caller.rejected") when nothing whole was kept of it."""
+        view = self._supervisor.load(spec.continues).view
+        earlier = await asyncio.to_thread(find_earlier_talk, self._services.files, spec.continues, view)
+        return self._supervisor.create(spec, images, earlier=earlier)
 
     async def remove(self, task_id: str) -> None:
         """Everything of a task that is over. Raises CallerError("caller.rejected") for one that is not."""
@@ -264,8 +288,24 @@ class TaskBoard:
         return await asyncio.to_thread(self._read_history, task_id, before_key, limit)
 
     def _read_history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
-        with closing(self._services.files.transcript_lines(task_id)) as lines:
-            return page_of_history(lines, before_key, limit)
+        """Goes on into the transcripts of the tasks that this one continues: their keys are the smaller ones."""
+        files, page = self._services.files, EntryPage((), has_earlier=False)
+        for _ in range(CHAIN_LIMIT):
+            with closing(files.transcript_lines(task_id)) as lines:
+                page = join_pages(page_of_history(lines, before_key, limit), page, limit)
+            view = load_task(files, task_id).view
+            task_id, last_key = str(view.spec.get("continues") or ""), earlier_keys(view)
+            if page.has_earlier or task_id not in files.task_ids():
+                break
+            before_key = last_key + 1 if before_key is None else min(before_key, last_key + 1)
+        return page
+
+    async def _earlier(self, live: LiveTask, limit: int) -> EntryPage:
+        """The end of what was said before this task, when its own part is in memory from its first entry on."""
+        last_key = earlier_keys(live.journal.view)
+        if not live.spec.continues or live.session.log.first_key > last_key + 1:
+            return EntryPage((), has_earlier=live.session.log.first_key > 1)
+        return await self._history(live.spec.continues, last_key + 1, limit)
 
     async def _compare(self, live: LiveTask) -> dict[str, JsonValue]:
         view, results = await live.changes.view(self._services.clock.now_ns() // 1_000_000)

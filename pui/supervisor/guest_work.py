@@ -6,16 +6,17 @@ In: a machine that was launched, the session. Out: facts; errors named by what e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from pui.domain.agent_panel import session_stats, shown_model
+from pui.domain.agent_panel import shown_model
 from pui.domain.errors import GuestError, ProtocolError, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.guest_config import GuestMount, GuestSetup, cache_mount, plan_guest_config
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
+from pui.domain.pi_session import EarlierTalk, PiSession
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import WORKSPACE, TaskSpec, guest_paths, mount_tag
 from pui.ports import ByteChannel, ModelGateway
@@ -26,6 +27,7 @@ from pui.supervisor.model_choice import choose_model
 from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
+from pui.supervisor.session_keeper import SessionKeeper
 from pui.supervisor.task_journal import TaskJournal
 from pui.supervisor.watching import end_all, while_all_live
 
@@ -52,6 +54,7 @@ class GuestWork:
         session: Session,
         machine: MachineWork,
         changes: FolderChanges,
+        earlier: EarlierTalk | None = None,
     ) -> None:
         self._task_id = task_id
         self._spec = spec
@@ -61,6 +64,9 @@ class GuestWork:
         self._session = session
         self._machine = machine
         self._changes = changes
+        self._earlier = earlier
+        kept = PiSession() if earlier is None else earlier.session
+        self._keeper = SessionKeeper(task_id, services.files, session, kept)
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._control: GuestControl | None = None
         self._token = SecretText("")
@@ -95,13 +101,17 @@ class GuestWork:
         self._journal.write("fact", cause, {"facts": {"guest": hello.guest, "guest_kernel": hello.kernel}})
         await self._serve_model(cause)
         self._session.attach(await self._connect("pui.rpc", cause))
-        self._read("pui.rpc", self._session.run(), cause)
+        self._read("pui.rpc", self._session.run(), cause, self._keep_last)
 
     async def _start_pi(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
         await self._mount_cache(control, cause)
         await self._changes.ready()  # the order that mounts the folders lets the guest write
         await control.order(*self._configuration())
-        return await self._session.ask("get_state")
+        state = await self._session.ask("get_state")
+        if self._earlier is not None:
+            await self._session.ask_soon("get_session_stats")
+            self._session.panel.count_from_here()
+        return state
 
     async def _mount_cache(self, control: GuestControl, cause: int) -> None:
         """A volume that the guest cannot mount is given up, not the task."""
@@ -142,9 +152,20 @@ class GuestWork:
             self._session.note_fault(fault)
 
     async def _note_stats(self, cause: int) -> None:
-        """Cost survives the app: it is a fact of the journal."""
-        stats = session_stats(await self._session.ask_soon("get_session_stats"))
-        self._journal.write("fact", cause, {"facts": {"stats": stats}})
+        """Cost and pi's session survive the app: the one is a fact of the journal, the other a file beside it."""
+        await self._told(self._keep_session(cause))
+        await self._session.ask_soon("get_session_stats")
+        self._journal.write("fact", cause, {"facts": {"stats": self._session.panel.stats}})
+
+    async def _keep_session(self, cause: int) -> None:
+        kept = await self._keeper.keep()
+        if kept is not None:
+            self._journal.write("fact", cause, {"facts": {"session": kept}})
+
+    async def _keep_last(self) -> None:
+        kept = await self._keeper.keep_last()
+        if kept is not None:
+            self._journal.write("fact", self._journal.view.last_seq, {"facts": {"session": kept}})
 
     def _images(self) -> list[PromptImage]:
         files = self._services.files
@@ -168,8 +189,14 @@ class GuestWork:
             token=self._token,
             has_person=self._spec.is_interactive,
             has_cache=self._machine.cache.path is not None,
+            session=self._session_file(paths[0] if paths else WORKSPACE),
         )
         return plan_guest_config(setup)
+
+    def _session_file(self, cwd: str) -> bytes:
+        if self._earlier is None:
+            return b""
+        return self._earlier.session.to_file(self._task_id, cwd, self._services.clock.now_ns())
 
     async def _serve_model(self, cause: int) -> None:
         self._token = SecretText(self._services.random_bytes(24).hex())
@@ -189,11 +216,19 @@ class GuestWork:
         self._resources.push(Resource(f"channel-{port}", "channel", channel.close), cause)
         return channel
 
-    def _read(self, port: str, work: Awaitable[None], cause: int) -> None:
-        """A reader outlives the state that started it; teardown ends it."""
+    def _read(
+        self, port: str, work: Awaitable[None], cause: int, last: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """A reader outlives the state that started it; teardown ends it, after `last`."""
         task = asyncio.ensure_future(work)
         self._readers[port] = task
-        self._resources.push(Resource(f"reader-{port}", "reader", lambda: end_all([task])), cause)
+
+        async def end() -> None:
+            if last is not None and not task.done():
+                await last()
+            await end_all([task])
+
+        self._resources.push(Resource(f"reader-{port}", "reader", end), cause)
 
     def _watches(self) -> list[Awaitable[None]]:
         readers = [asyncio.shield(task) for task in self._readers.values()]

@@ -66,11 +66,11 @@ class Session:
     `panel` and `log` are what a page shows; `on_news` is called when a row of the task list may look different.
     """
 
-    def __init__(self, transcript_file: JournalFile, clock: Clock, agent_chart: Chart) -> None:
+    def __init__(self, transcript_file: JournalFile, clock: Clock, agent_chart: Chart, first_key: int = 1) -> None:
         self._file = transcript_file
         self._clock = clock
         self._client = RpcClient()
-        self._transcript = Transcript()
+        self._transcript = Transcript(first_key)
         self._channel: ByteChannel | None = None
         self._answers: dict[str, asyncio.Future[Response]] = {}
         self._settled_count = 0
@@ -81,7 +81,7 @@ class Session:
         self._odd_lines = 0
         self._is_over = False
         self.panel = AgentPanel(agent_chart)
-        self.log = EntryLog()
+        self.log = EntryLog(first_key=first_key)
         self.feed: Feed[SessionEvent] = Feed(FEED_LIMIT)
         self.on_news: Callable[[], None] = lambda: None
 

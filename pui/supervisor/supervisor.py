@@ -20,9 +20,11 @@ from pui.domain.events import JsonValue, Triggered
 from pui.domain.journal import TaskView
 from pui.domain.machine import ChartMachine
 from pui.domain.model_policy import DEMO_CHOICE
+from pui.domain.pi_session import EarlierTalk
 from pui.domain.prompt_images import PromptImage, check_images, image_files
 from pui.domain.statechart import Chart
 from pui.domain.task import ModelRef, TaskSpec, spec_to_json
+from pui.domain.task_files import SESSION
 from pui.domain.views import OVER
 from pui.ports import BusyFolder, ChosenFolder
 from pui.supervisor.activities import FolderCheck, TaskActivities
@@ -86,9 +88,17 @@ class Supervisor:
         on_unclean = None if trial is None else trial.mark_unclean
         return recover_all(services.files, services.process_table, services.clock, on_unclean)
 
-    def create(self, spec: TaskSpec, images: Sequence[PromptImage] = (), *, only_boot: bool = False) -> str:
+    def create(
+        self,
+        spec: TaskSpec,
+        images: Sequence[PromptImage] = (),
+        *,
+        only_boot: bool = False,
+        earlier: EarlierTalk | None = None,
+    ) -> str:
         """Write a task down and start its machine in `created`; returns the task id. `trigger(id, "start")` goes on.
-        `images` belong to the first prompt. With `only_boot` the task ends when pi has answered: no prompt is sent.
+        `images` belong to the first prompt, `earlier` is what `spec.continues` has left.
+        With `only_boot` the task ends when pi has answered: no prompt is sent.
 
         Raises CallerError mount.refused, HostError host.busy, ModelError model.no_key: nothing is written then.
         """
@@ -101,11 +111,16 @@ class Supervisor:
         self._services.files.create(task_id)
         for image, file in zip(images, spec.images, strict=True):
             self._services.files.write(task_id, file.name, image.data)
+        if earlier is not None:
+            self._services.files.write(task_id, SESSION, earlier.session.to_lines())
         journal = TaskJournal(self._services.files.journal(task_id), self._services.clock)
         journal.on_record = lambda: self.news.append(task_id)
         fields = self._created_fields(task_id, spec, folders)
-        journal.write("created", None, fields | ({"only_boot": True} if only_boot else {}))
-        self._tasks[task_id] = self._start(task_id, spec, journal, folders, only_boot=only_boot)
+        created = journal.write("created", None, fields | ({"only_boot": True} if only_boot else {}))
+        if earlier is not None:
+            kept: dict[str, JsonValue] = {"earlier_keys": earlier.last_key, "session": earlier.session.to_json()}
+            journal.write("fact", created, {"facts": kept})
+        self._tasks[task_id] = self._start(task_id, spec, journal, folders, only_boot=only_boot, earlier=earlier)
         return task_id
 
     def trigger(self, task_id: str, trigger: str) -> None:
@@ -205,14 +220,26 @@ class Supervisor:
         folders: tuple[ChosenFolder, ...],
         *,
         only_boot: bool,
+        earlier: EarlierTalk | None,
     ) -> LiveTask:
         resources = ResourceStack(journal)
-        session = Session(self._services.files.transcript(task_id), self._services.clock, self.agent_chart)
+        first_key = 1 if earlier is None else earlier.last_key + 1
+        file = self._services.files.transcript(task_id)
+        session = Session(file, self._services.clock, self.agent_chart, first_key)
         session.on_news = lambda: self.news.append(task_id)
         changes = FolderChanges(self._services.scanner)
         check = self._folder_check(task_id, spec, folders)
         activities = TaskActivities(
-            task_id, spec, self._services, journal, resources, session, check, changes, only_boot=only_boot
+            task_id,
+            spec,
+            self._services,
+            journal,
+            resources,
+            session,
+            check,
+            changes,
+            only_boot=only_boot,
+            earlier=earlier,
         )
         machine = ChartMachine(self.task_chart, GUARDS["task"])
         runner = TaskRunner(machine, activities.table(), journal, self._services.clock)

@@ -34,6 +34,8 @@ class FakeScript:
     `refuses`: verbs of pui.ctl that are answered with an error; `refuses_tags`: mounts; `refuses_commands`: commands of
     pi. `recording`: what a prompt plays. `stays_busy`: the run of a prompt goes on until it is aborted, messages are
     queued meanwhile. `tells`: lines of JSON that pi says in the middle of a run.
+    `keeps_session`: each prompt leaves two entries in pi's session, which goes on from a session file; `odd_entries`:
+    JSON that get_entries answers instead.
     `writes`: file name -> text that "pi" puts into the workspace (9p only: the fake knows its path).
     `model_body`: when not empty, a run first sends this to the model port and waits for the end of the answer.
     `probe`: what a probe machine does: ok, hang, panic, internal-error, exit.
@@ -57,6 +59,8 @@ class FakeScript:
     stays_busy: bool = False
     tells: tuple[str, ...] = ()
     refuses_commands: tuple[str, ...] = ()
+    keeps_session: bool = False
+    odd_entries: str = ""
     writes: dict[str, str] = field(default_factory=dict)
     model_body: str = ""
     probe: str = "ok"
@@ -167,6 +171,8 @@ class FakeGuest:
         self.is_busy = False
         self.queue: dict[str, list[str]] = {"steering": [], "followUp": []}
         self._waiting: list[Action] = []
+        self.entries: list[dict[str, Any]] = []
+        self._files: dict[str, str] = {}
 
     # pui.ctl
 
@@ -191,7 +197,7 @@ class FakeGuest:
         number = int(values["id"][0])
         if verb in self.script.refuses or set(values.get("tag", ())) & set(self.script.refuses_tags):
             return [self._ctl_line("error", id=number, code="refused", message=f"the script refuses {verb}")]
-        return [self._ctl_line("ok", id=number, **self._answer_values(verb)), *self._after(verb)]
+        return [self._ctl_line("ok", id=number, **self._answer_values(verb)), *self._after(verb, values)]
 
     def _answer_values(self, verb: str) -> dict[str, object]:
         if verb != "ping":
@@ -199,9 +205,36 @@ class FakeGuest:
         agent = "running" if self.is_started else "none"
         return {"uptime_ms": 2000, "mem_available_kib": 400_000, "load": "0.10", "agent": agent}
 
-    def _after(self, verb: str) -> list[Action]:
+    def _load_session(self, text: str, cwd: str) -> None:
+        """As pi does it: a header whose folder exists, then the entries."""
+        header, *self.entries = [json.loads(line) for line in text.split("\n") if line]
+        assert (header["type"], header["version"], header["cwd"]) == ("session", 3, cwd), header
+
+    def _say_entry(self, role: str, text: str) -> None:
+        parent = self.entries[-1]["id"] if self.entries else None
+        entry = {
+            "type": "message",
+            "id": f"e{len(self.entries)}",
+            "parentId": parent,
+            "timestamp": "2026-11-26T14:00:00.000Z",
+        }
+        self.entries.append(entry | {"message": {"role": role, "content": [{"type": "text", "text": text}]}})
+
+    def _entries_since(self, since: str | None) -> dict[str, Any]:
+        if self.script.odd_entries:
+            return {"entries": json.loads(self.script.odd_entries), "leafId": None}
+        ids = [entry["id"] for entry in self.entries]
+        first = 0 if since is None else ids.index(since) + 1
+        return {"entries": self.entries[first:], "leafId": ids[-1] if ids else None}
+
+    def _after(self, verb: str, values: dict[str, list[str]]) -> list[Action]:
+        if verb == "file":
+            self._files[values["path"][0]] = self._files.get(values["path"][0], "") + values.get("data", [""])[0]
         if verb == "start":
             self.is_started = True
+            argv = values["argv"]
+            if "--session" in argv:
+                self._load_session(self._files[argv[argv.index("--session") + 1]], values["cwd"][0])
             marks: list[Action] = [self._ctl_line("mark", stage="spawn", uptime_ms=1300)]
             return [*marks, Reached("configured"), *self.rpc_received(b"")]
         if verb == "stop":
@@ -241,6 +274,8 @@ class FakeGuest:
             return self._queue(command)
         if kind == "prompt":
             return self._prompt(command)
+        if kind == "get_entries" and (self.entries or self.script.odd_entries):
+            return [self._response(kind, number, self._entries_since(command.get("since")))]
         if kind == "clear_queue":
             was, self.queue = self.queue, {"steering": [], "followUp": []}
             return [self._rpc_line({"type": "queue_update", **self.queue}), self._response(kind, number, was)]
@@ -261,6 +296,9 @@ class FakeGuest:
 
     def _prompt(self, command: dict[str, Any]) -> list[Action]:
         self.prompts.append(command["message"])
+        if self.script.keeps_session:
+            self._say_entry("user", command["message"])
+            self._say_entry("assistant", "done")
         records = recorded_run(self.script.recording)
         records[0]["id"] = command.get("id")
         half = len(records) // 2

@@ -198,6 +198,7 @@ class SimulatedPorts:
         self.folder_facts: dict[str, tuple[int, int]] = {}
         self.trees: dict[str, dict[str, str]] = {}
         self.guest = FakeGuest(self.script)
+        self.app = APP
         self._is_hanging = False
         self._gates: dict[str, asyncio.Event] = {}
         self._ids = count(1)
@@ -216,7 +217,7 @@ class SimulatedPorts:
             scanner=self,
             clock=self.clock,
             process_table=self,
-            app=APP,
+            app=self.app,
             model=DEMO_CHOICE,
             new_gateway=self.new_gateway,
             new_task_id=lambda: f"t{next(self._ids)}",
@@ -322,7 +323,7 @@ class SimulatedPorts:
         return list(self.trees.get(str(folder), {}))
 
     def is_alive(self, identity: ProcessIdentity) -> bool:
-        return identity == APP or any(process.identity == identity for process in self.processes.values())
+        return identity == self.app or any(process.identity == identity for process in self.processes.values())
 
     def kill(self, identity: ProcessIdentity) -> bool:
         for process in list(self.processes.values()):
@@ -355,6 +356,8 @@ class SimulatedPorts:
             channel.deliver(bytes(range(256)) * 8 + b"\n")
         if port in self.script.oversized_on:
             channel.deliver(b"x" * self.script.oversized_bytes + b"\n")
+        if port == "ctl" and self.guest.is_started:  # another machine
+            self.guest = FakeGuest(self.script)
         if port == "ctl":
             self.guest_does(self.guest.ctl_connected())
         return channel

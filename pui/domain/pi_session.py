@@ -1,0 +1,128 @@
+"""pi's own session as the host keeps it, so that a conversation goes on in another machine.
+
+In: entries that pi has answered (get_entries) or lines that were kept of them. Out: entries that are fit to be kept,
+the session file that pi takes with `--session`. Never: I/O, an entry that was not checked, more than the limit.
+Source: files that pi 1.5.2 wrote, and files of ours that it took: a header line, then one entry a line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pui.domain.errors import CallerError
+from pui.domain.events import JsonValue
+from pui.domain.json_guard import ParsedJson, parse_json
+
+SESSION_LIMIT_BYTES = 16 * 1024 * 1024
+"""What is kept of one conversation; a longer one cannot be continued."""
+SESSION_VERSION = 3
+_TYPE = re.compile(r"[a-z_]{1,40}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TIME_LIMIT_CHARS = 40
+
+_Json = Mapping[str, JsonValue]
+
+
+class PiSession:
+    """The fold. `fault` says in words why it is not whole any more; from then on nothing is taken.
+
+    pi trusts its session file: an entry without a message ends its loading. So the first odd one ends the keeping.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._ids: set[str] = set()
+        self.last_id = ""
+        self.size_bytes = 0
+        self.fault = ""
+
+    @property
+    def entry_count(self) -> int:
+        return len(self._lines)
+
+    def take(self, entries: JsonValue) -> list[_Json]:
+        """Those of `entries`, in order, that may be kept: all up to the first odd one."""
+        taken: list[_Json] = []
+        if not isinstance(entries, list):
+            self.fault = self.fault or "pi gave no list of entries"
+        for entry in entries if isinstance(entries, list) else []:
+            if self.fault:
+                break
+            if isinstance(entry, dict) and self._accept(entry):
+                taken.append(entry)
+            elif not self.fault:
+                self.fault = "pi's session has an entry that is none"
+        return taken
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The journal's fact `session`."""
+        return {"entries": self.entry_count, "size_bytes": self.size_bytes, "fault": self.fault}
+
+    def to_file(self, session_id: str, cwd: str, clock_ns: int) -> bytes:
+        """What pi takes with `--session`. `cwd` has to exist in the machine, or pi refuses to start."""
+        at = datetime.fromtimestamp(clock_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")
+        header: dict[str, JsonValue] = {"type": "session", "version": SESSION_VERSION, "id": session_id}
+        header |= {"timestamp": at.replace("+00:00", "Z"), "cwd": cwd}
+        return _line(header) + b"\n" + self.to_lines()
+
+    def to_lines(self) -> bytes:
+        """What session.jsonl holds."""
+        return b"".join(line + b"\n" for line in self._lines)
+
+    def _accept(self, entry: _Json) -> bool:
+        entry_id, parent_id = entry.get("id"), entry.get("parentId")
+        if not _is_entry(entry) or not isinstance(entry_id, str) or entry_id in self._ids:
+            return False
+        if parent_id is not None and parent_id not in self._ids:
+            return False
+        line = _line(entry)
+        if self.size_bytes + len(line) + 1 > SESSION_LIMIT_BYTES:
+            self.fault = f"the conversation is longer than the {SESSION_LIMIT_BYTES // 2**20} MiB that are kept"
+            return False
+        self._ids.add(entry_id)
+        self._lines.append(line)
+        self.last_id, self.size_bytes = entry_id, self.size_bytes + len(line) + 1
+        return True
+
+
+@dataclass(frozen=True)
+class EarlierTalk:
+    """What a task goes on from: pi's session, and the last key of the transcript before it."""
+
+    task_id: str
+    session: PiSession
+    last_key: int
+
+
+def read_session(raw: bytes) -> PiSession:
+    """The session of a kept file. Raises CallerError("caller.rejected") when there is none or it is damaged."""
+    session = PiSession()
+    for line in raw.split(b"\n")[:-1]:  # the last one has no end: torn by a crash
+        parsed = parse_json(line) if line else None
+        if parsed is not None:
+            session.take([parsed.value if isinstance(parsed, ParsedJson) else None])
+    if session.fault:
+        raise CallerError("caller.rejected", f"the conversation cannot be continued: {session.fault}")
+    if not session.entry_count:
+        raise CallerError("caller.rejected", "nothing of the conversation was kept", hint="Run the task again.")
+    return session
+
+
+def _is_entry(entry: _Json) -> bool:
+    kind, entry_id, at, message = (entry.get(key) for key in ("type", "id", "timestamp", "message"))
+    if not isinstance(kind, str) or not _TYPE.fullmatch(kind) or kind == "session":
+        return False
+    if not isinstance(entry_id, str) or not _ID.fullmatch(entry_id):
+        return False
+    if not isinstance(at, str) or len(at) > _TIME_LIMIT_CHARS:
+        return False
+    return kind != "message" or (isinstance(message, dict) and isinstance(message.get("role"), str))
+
+
+def _line(value: _Json) -> bytes:
+    """ASCII: as JsonlFile writes it."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,0 +1,119 @@
+"""pi's session as it is kept: what is taken, where it ends, the file that pi gets.
+
+In: entries of recorded sessions, entries as an attacker would write them. Out: assertions. Never: a file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pui.domain import pi_session
+from pui.domain.errors import CallerError
+from pui.domain.json_guard import ParsedJson, parse_json
+from pui.domain.pi_session import PiSession, read_session
+
+RECORDING = Path(__file__).parents[1] / "data" / "pi-rpc" / "sessions.jsonl"
+AT = "2026-11-26T14:14:37.521Z"
+
+
+def entry(entry_id: str = "a", parent_id: str | None = None, **fields: Any) -> dict[str, Any]:
+    message = {"role": "user", "content": [{"type": "text", "text": "zebra \u2028 <b>"}]}
+    base = {"type": "message", "id": entry_id, "parentId": parent_id, "timestamp": AT, "message": message}
+    return base | fields
+
+
+def recorded_entries() -> list[Any]:
+    rows = [json.loads(line) for line in RECORDING.read_bytes().split(b"\n") if line]
+    answers = [row["msg"] for row in rows if row["dir"] == "pi>" and row["msg"].get("command") == "get_entries"]
+    return list(answers[0]["data"]["entries"])
+
+
+def test_a_recorded_session_is_kept_whole_and_comes_back() -> None:
+    entries = recorded_entries()
+    session = PiSession()
+    assert len(session.take(entries)) == len(entries) == 9
+    assert (session.fault, session.last_id) == ("", entries[-1]["id"])
+    again = read_session(session.to_lines())
+    assert again.to_json() == session.to_json() and again.size_bytes == len(session.to_lines())
+    header, *lines = again.to_file("t2", "/workspace", 1_795_702_473_809_000_000).splitlines()
+    at = "2026-11-26T14:14:33.809Z"
+    assert json.loads(header) == {"type": "session", "version": 3, "id": "t2", "timestamp": at, "cwd": "/workspace"}
+    assert [json.loads(line) for line in lines] == entries
+
+
+def deep(levels: int) -> Any:
+    return {"role": "user", "content": json.loads("[" * levels + "]" * levels)}
+
+
+ODD = [
+    None,
+    7,
+    [],
+    {},
+    entry(""),
+    entry("a b"),
+    entry("x" * 65),
+    entry("../../etc/passwd"),
+    entry("line\nbreak"),
+    entry(7),  # type: ignore[arg-type]
+    entry("b", "nobody"),
+    entry("b", 7),  # type: ignore[arg-type]
+    entry("first"),
+    entry("b", type="session"),
+    entry("b", type="Message"),
+    entry("b", type=None),
+    entry("b", timestamp=None),
+    entry("b", timestamp="x" * 41),
+    entry("b", message=None),
+    entry("b", message={"role": 7}),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.threat("F1")
+def test_an_odd_entry_ends_the_keeping_and_is_not_kept(odd: Any) -> None:
+    session = PiSession()
+    taken = session.take([entry("first"), odd, entry("later", "first")])
+    assert [item["id"] for item in taken] == ["first"]
+    assert session.fault and session.take([entry("later", "first")]) == []
+    assert session.to_lines().count(b"\n") == 1
+
+
+@pytest.mark.parametrize("answer", [None, {}, "x", 7])
+def test_no_list_is_no_session(answer: Any) -> None:
+    session = PiSession()
+    assert session.take(answer) == [] and session.fault
+
+
+@pytest.mark.threat("F3")
+def test_the_limit_is_met_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = PiSession()
+    probe.take([entry("a")])
+    monkeypatch.setattr(pi_session, "SESSION_LIMIT_BYTES", 3 * probe.size_bytes)
+    session = PiSession()
+    taken = session.take([entry("a"), entry("b"), entry("c"), entry("d")])
+    assert [item["id"] for item in taken] == ["a", "b", "c"]
+    assert "longer than" in session.fault and session.size_bytes == 3 * probe.size_bytes
+
+
+def test_a_torn_last_line_is_left_out_and_a_damaged_one_refused() -> None:
+    session = PiSession()
+    session.take([entry("a"), entry("b", "a")])
+    lines = session.to_lines()
+    assert read_session(lines[:-5]).last_id == "a"
+    for raw in (b"", b"\n", lines[5:], lines.replace(b'"b"', b'"a"'), lines + b"[1]\n", b"\xff\n" + lines):
+        with pytest.raises(CallerError) as caught:
+            read_session(raw)
+        assert caught.value.code == "caller.rejected"
+
+
+@pytest.mark.threat("F3")
+def test_what_is_nested_too_deep_never_gets_here() -> None:
+    line = json.dumps({"entries": [entry("a", message=deep(70))]}).encode()
+    assert not isinstance(parse_json(line), ParsedJson)
+    with pytest.raises(CallerError):
+        read_session(json.dumps(entry("a", message=deep(70))).encode() + b"\n")
