@@ -3,7 +3,7 @@
 In: a floor under the rate of all received bytes and a window; whether somebody has stopped it. Out: httpx responses;
 httpx.ReadTimeout when a server sends too little for a whole window; what the stop raises, within STOP_LOOK_S.
 Never: a proxy. httpx alone times out only on silence, so one byte now and then, in a head or between chunks that
-give the caller nothing, would hold it for days.
+give the caller nothing, would hold it for days; and it waits for ever for the answer behind one "100 Continue" more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,9 @@ import httpx
 
 STOP_LOOK_S = 0.25
 """How soon a stop is noticed while a server is silent."""
+
+HEAD_LIMIT_BYTES = 512 * 1024
+"""What may come before an answer has begun: h11 takes a head of 100 KiB, and one read brings up to 64 KiB of body."""
 
 CheckStopped = Callable[[], None]
 
@@ -38,7 +42,8 @@ class FloorRateTransport(httpx.BaseTransport):
 
     def __init__(self, floor_bytes_per_s: int, window_s: float, check_stopped: CheckStopped = never_stopped) -> None:
         """`check_stopped` raises when the person has stopped it."""
-        backend = _FloorBackend(floor_bytes_per_s, window_s, check_stopped)
+        self._watch = _Watch(floor_bytes_per_s, window_s, check_stopped)
+        backend = _FloorBackend(self._watch)
         self._pool = httpcore.ConnectionPool(ssl_context=_authorities(), network_backend=backend)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,12 +53,14 @@ class FloorRateTransport(httpx.BaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
+        self._watch.head_bytes_left = HEAD_LIMIT_BYTES
         try:
             found = self._pool.handle_request(
                 httpcore.Request(request.method, url, headers=request.headers.raw, extensions=request.extensions)
             )
         except _FAILURES as error:
             raise _as_httpx(error) from error
+        self._watch.head_bytes_left = None
         return httpx.Response(
             found.status, headers=found.headers, stream=_Body(found), extensions=found.extensions, request=request
         )
@@ -87,11 +94,26 @@ class _Body(httpx.SyncByteStream):
         self._response.close()
 
 
+@dataclass
+class _Watch:
+    """What every connection of a transport is held to; `head_bytes_left` while no answer has begun."""
+
+    floor_bytes_per_s: int
+    window_s: float
+    check_stopped: CheckStopped
+    head_bytes_left: int | None = None
+
+    def count_head(self, size_bytes: int) -> None:
+        """Raises httpcore.RemoteProtocolError."""
+        if self.head_bytes_left is not None:
+            self.head_bytes_left -= size_bytes
+            if self.head_bytes_left < 0:
+                raise httpcore.RemoteProtocolError(f"{HEAD_LIMIT_BYTES} bytes and no answer among them")
+
+
 class _FloorBackend(httpcore.NetworkBackend):
-    def __init__(self, floor_bytes_per_s: int, window_s: float, check_stopped: CheckStopped) -> None:
-        self._floor_bytes_per_s = floor_bytes_per_s
-        self._window_s = window_s
-        self._check_stopped = check_stopped
+    def __init__(self, watch: _Watch) -> None:
+        self._watch = watch
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -103,7 +125,7 @@ class _FloorBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         stream = self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _FloorStream(stream, self._floor_bytes_per_s, self._window_s, self._check_stopped)
+        return _FloorStream(stream, self._watch)
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
@@ -112,26 +134,19 @@ class _FloorBackend(httpcore.NetworkBackend):
 class _FloorStream(httpcore.NetworkStream):
     """Counts what arrives; each window must bring at least the floor."""
 
-    def __init__(
-        self,
-        inner: httpcore.NetworkStream,
-        floor_bytes_per_s: int,
-        window_s: float,
-        check_stopped: CheckStopped,
-    ) -> None:
-        self._check_stopped = check_stopped
+    def __init__(self, inner: httpcore.NetworkStream, watch: _Watch) -> None:
         self._inner = inner
-        self._floor_bytes_per_s = floor_bytes_per_s
-        self._window_s = window_s
+        self._watch = watch
         self._start_s = time.monotonic()
         self._bytes = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = self._read(max_bytes, timeout)
+        self._watch.count_head(len(data))
         self._bytes += len(data)
         elapsed_s = time.monotonic() - self._start_s
-        if elapsed_s >= self._window_s:
-            if self._bytes < self._floor_bytes_per_s * elapsed_s:
+        if elapsed_s >= self._watch.window_s:
+            if self._bytes < self._watch.floor_bytes_per_s * elapsed_s:
                 raise httpcore.ReadTimeout(f"{self._bytes} bytes in {elapsed_s:.1f} s")
             self._start_s, self._bytes = time.monotonic(), 0
         return data
@@ -140,7 +155,7 @@ class _FloorStream(httpcore.NetworkStream):
         """In short waits, so that a stop is noticed while nothing comes."""
         deadline_s = None if timeout is None else time.monotonic() + timeout
         while True:
-            self._check_stopped()
+            self._watch.check_stopped()
             left_s = STOP_LOOK_S if deadline_s is None else deadline_s - time.monotonic()
             try:
                 return self._inner.read(max_bytes, max(min(left_s, STOP_LOOK_S), 0.001))
@@ -158,7 +173,7 @@ class _FloorStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         secured = self._inner.start_tls(ssl_context, server_hostname, timeout)
-        return _FloorStream(secured, self._floor_bytes_per_s, self._window_s, self._check_stopped)
+        return _FloorStream(secured, self._watch)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
