@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,11 @@ class WindowBridge:
         self._router: Router | None = None
         self._feed: EventFeed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._first_call_s = 0.0
 
     def take(self, text: str) -> None:
         """One text from the page. A flood is dropped: a page of ours has at most 64 calls open."""
+        self._first_call_s = self._first_call_s or time.monotonic()
         try:
             self._texts.put_nowait(text)
         except queue.Full:
@@ -75,7 +78,7 @@ class WindowBridge:
         if not _is_greeting(reply):
             self._kit.post_script(script, lambda: None)
             return
-        self._kit.post_script(script, lambda: self._post(_log, GREETED))
+        self._kit.post_script(script, lambda: self._post(self._log_greeted))
         if self._feed is not None:
             self._feed.release()
 
@@ -99,16 +102,19 @@ class WindowBridge:
         except TimeoutError:
             _log(f"the page did not take a batch of events within {SCRIPT_DEADLINE_S} s")
 
+    def _log_greeted(self) -> None:
+        _log(GREETED, after_its_first_call_ms=round((time.monotonic() - self._first_call_s) * 1000))
+
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _log(sentence: str) -> None:
+def _log(sentence: str, **fields: object) -> None:
     import structlog  # late, with the app: its import is slow
 
-    structlog.get_logger().info(sentence)
+    structlog.get_logger().info(sentence, **fields)
 
 
 def _is_greeting(reply: dict[str, JsonValue]) -> bool:

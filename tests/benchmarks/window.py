@@ -5,6 +5,7 @@ In: Qt under Xvfb. Out: milliseconds, taken in turns. Never: a verdict; the goal
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -31,7 +32,7 @@ LIMIT_S = 120.0
 
 def measure(_pack: Path, rounds: int) -> list[Table]:
     """One round more than asked: the first fills the caches of the disk and is left out."""
-    empty, own, floor = [], [], []
+    empty, own, floor, waited_s = [], [], [], []
     with desktop.xvfb() as display, short_folder() as folder:
         env = _env(folder, display)
         log = folder / "data" / "logs" / "pui.jsonl"
@@ -44,8 +45,11 @@ def measure(_pack: Path, rounds: int) -> list[Table]:
             own.append(
                 _start([sys.executable, "-m", "pui"], env, said, lambda: log.exists() and GREETED in log.read_text())
             )
+            waited_s.append(_waited_s(log))
             log.unlink()
     rows = [_row("an empty Python program", floor[1:]), _row("an empty pywebview window (Qt)", empty[1:])]
+    drawn = [taken - waited for taken, waited in zip(own[1:], waited_s[1:], strict=True)]
+    rows.append(_row("pui's window, its page running (Qt)", drawn))
     rows.append(_row("pui's window with its whole state (Qt)", own[1:]))
     ratio = middle([mine / theirs for mine, theirs in zip(own[1:], empty[1:], strict=True)])
     rows.append(("ratio, median of pairs", f"{ratio:.2f}", f"{min(own[1:]) / min(empty[1:]):.2f}"))
@@ -61,6 +65,12 @@ def _start(words: Sequence[str], env: Mapping[str, str], said: Path, is_usable: 
                 raise RuntimeError(f"it is not usable: {said.read_text()[-2000:]}")
             time.sleep(POLL_S)
         return time.monotonic() - before_s
+
+
+def _waited_s(log: Path) -> float:
+    """How long the page, running already, waited for the app behind it."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return next(float(line["after_its_first_call_ms"]) / 1000 for line in lines if line["event"] == GREETED)
 
 
 def _row(name: str, taken_s: Sequence[float]) -> tuple[str, str, str]:
