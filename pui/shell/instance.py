@@ -19,6 +19,7 @@ from pui.domain.errors import HostError
 FOCUS, DONE = b"focus\n", b"ok\n"
 ANSWER_DEADLINE_S = 5.0
 QUESTION_LIMIT_BYTES = 64
+PATH_LIMIT_BYTES = 107  # sun_path without its NUL (unix(7))
 
 
 class InstanceClaim:
@@ -67,7 +68,7 @@ class InstanceClaim:
 def claim_instance(lock_path: Path, socket_path: Path) -> InstanceClaim | None:
     """The claim; None when another window runs and was brought to the front.
 
-    Raises HostError host.permission, window.not_answering (another one holds the lock and says nothing).
+    Raises HostError host.permission, host.path_too_long, window.not_answering (it holds the lock and says nothing).
     """
     try:
         lock_fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -81,13 +82,17 @@ def claim_instance(lock_path: Path, socket_path: Path) -> InstanceClaim | None:
         return None
     try:
         return InstanceClaim(lock_fd, _listen(socket_path), socket_path)
-    except OSError as error:
+    except (OSError, HostError) as error:
         os.close(lock_fd)
+        if isinstance(error, HostError):
+            raise
         raise HostError("host.permission", f"cannot listen at {socket_path}: {error.strerror or error}") from error
 
 
 def _listen(path: Path) -> socket.socket:
     """The holder of the lock owns the path: what lies there is of a dead app."""
+    if len(os.fsencode(path)) > PATH_LIMIT_BYTES:
+        raise HostError("host.path_too_long", f"{path} is longer than a socket's path may be")
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -15,7 +15,7 @@ import webview.util
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES
 from pui.domain.window_place import WindowPlace
-from pui.shell.window_kit import BOOTSTRAP_TAIL, FileQuestion, PagePolicy, refuse_walk
+from pui.shell.window_kit import BOOTSTRAP_TAIL, REVIVAL_DELAY_MS, REVIVAL_LIMIT, FileQuestion, PagePolicy, refuse_walk
 
 gtk, glib, webkit, gdk = platform.gtk, platform.glib, platform.webkit, platform.Gdk
 
@@ -46,9 +46,11 @@ class GtkKit:
 
     def __init__(self) -> None:
         self._window: Any = None
+        self._policy: PagePolicy | None = None
+        self._revivals = 0
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
-        self._window = window
+        self._window, self._policy = window, policy
         platform.js_bridge_call = webview.util.js_bridge_call = refuse_walk
         view = platform.BrowserView
         view.on_js_bridge_call = _message_handler(on_call)
@@ -65,10 +67,17 @@ class GtkKit:
                 setattr(values, name, value)
         shown.connect("permission-request", _deny)
         shown.connect("create", lambda *_arguments: None)
+        shown.connect("web-process-terminated", lambda *_arguments: self._revive())
         context = shown.get_context()
         context.connect("download-started", lambda _context, download: download.cancel())
         proxy = webkit.NetworkProxySettings.new(_NOWHERE, ["127.0.0.1"])
         shown.get_website_data_manager().set_network_proxy_settings(webkit.NetworkProxyMode.CUSTOM, proxy)
+
+    def _revive(self) -> None:
+        """The page's process died (out of memory, killed): load it anew; the app behind it is unharmed."""
+        self._revivals += 1
+        if self._revivals <= REVIVAL_LIMIT and self._policy is not None:
+            glib.timeout_add(REVIVAL_DELAY_MS, self._view.webview.load_uri, self._policy.address)
 
     def _greet(self, window: Any, policy: PagePolicy) -> None:
         """In place of pywebview's injection: our page gets one function; any other document gets nothing."""

@@ -20,7 +20,7 @@ from qtpy.QtWebEngineCore import QWebEnginePage, QWebEngineSettings, QWebEngineU
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES
 from pui.domain.window_place import WindowPlace
-from pui.shell.window_kit import BOOTSTRAP_TAIL, FileQuestion, PagePolicy, refuse_walk
+from pui.shell.window_kit import BOOTSTRAP_TAIL, REVIVAL_DELAY_MS, REVIVAL_LIMIT, FileQuestion, PagePolicy, refuse_walk
 
 _BOOTSTRAP = (
     "new QWebChannel(qt.webChannelTransport,function(channel){var door=channel.objects.external;"
@@ -78,9 +78,11 @@ class QtKit:
         self._courier: _Courier | None = None
         self._open: set[Any] = set()  # dialogs that wait for their answer
         self._channel_source = ""
+        self._policy: PagePolicy | None = None
+        self._revivals = 0
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
-        self._window = window
+        self._window, self._policy = window, policy
         # pywebview appends --no-sandbox on some systems and a flag that grants cameras; neither is wanted
         platform.environ_append = refuse_walk
         platform.js_bridge_call = webview.util.js_bridge_call = refuse_walk
@@ -98,10 +100,18 @@ class QtKit:
             if (attribute := getattr(QWebEngineSettings.WebAttribute, name, None)) is not None:
                 settings.setAttribute(attribute, False)
         settings.setAttribute(QWebEngineSettings.WebAttribute.JavascriptCanAccessClipboard, True)  # copy buttons
+        self._view.webview.page().renderProcessTerminated.connect(lambda *_arguments: self._revive())
         self._view.webview.page().profile().downloadRequested.connect(lambda download: download.cancel())
         self._channel_source = _channel_source()
         self._view.channel.registerObject("external", self._view.js_bridge)
         self._bring_on_screen()
+
+    def _revive(self) -> None:
+        """The page's process died (out of memory, killed): load it anew; the app behind it is unharmed."""
+        self._revivals += 1
+        if self._revivals <= REVIVAL_LIMIT and self._policy is not None:
+            address = QtCore.QUrl(self._policy.address)
+            QtCore.QTimer.singleShot(REVIVAL_DELAY_MS, lambda: self._view.webview.setUrl(address))
 
     def _bring_on_screen(self) -> None:
         """A place on a monitor that is gone would hide the window."""

@@ -16,6 +16,10 @@ from pui.domain.window_place import WindowPlace
 
 FileQuestion = Literal["folder", "file", "save"]
 
+REVIVAL_LIMIT = 20
+"""How often a page whose process died is loaded anew in one start of the app."""
+REVIVAL_DELAY_MS = 300
+
 BOOTSTRAP_TAIL = (
     'Object.defineProperty(window,"puiSend",{value:send,writable:false,configurable:true});'
     'window.dispatchEvent(new Event("pui-ready"));'

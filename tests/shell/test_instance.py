@@ -85,3 +85,9 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(HostError):
         claim_instance(tmp_path / "lock", tmp_path / "sock")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HostError) as caught:
+        claim_instance(tmp_path / "lock", tmp_path / ("x" * 120))
+    assert caught.value.code == "host.path_too_long"

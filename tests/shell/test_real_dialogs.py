@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -78,3 +79,31 @@ def test_dialogs_are_answered_and_the_place_is_kept(
     place = parse_place((tmp_path / "data" / "window.json").read_bytes())
     assert place is not None and (place.width, place.height) == (1200, 800)
     assert json.loads((tmp_path / "data" / "window.json").read_bytes())["is_maximized"] is False
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_whose_process_is_killed_comes_back(
+    backend: str, display: str, trap: desktop.Canary, tmp_path: Path
+) -> None:
+    with window_of(backend, display, trap, tmp_path, []) as app:
+        app.wait_for('"loaded"')
+        (renderer,) = _renderers(app.process.pid)
+        os.kill(renderer, signal.SIGKILL)
+        wait_until(lambda: app.said().count('"loaded"') == 2, "the page again", 60)
+    assert app.process.returncode == 0
+
+
+def _renderers(leader: int) -> list[int]:
+    """The page's own processes in the app's process group: QtWebEngine forks them off a helper that keeps its name."""
+    helpers, found = {}, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes()
+            parent, group = (int(word) for word in (folder / "stat").read_text().rpartition(")")[2].split()[1:3])
+        except OSError:
+            continue
+        if group == leader and b"WebKitWebProcess" in words:
+            found.append(int(folder.name))
+        elif group == leader and b"QtWebEngineProcess" in words:
+            helpers[int(folder.name)] = parent
+    return found + [pid for pid, parent in helpers.items() if parent in helpers]
