@@ -376,10 +376,10 @@ def test_c7_a_download_of_parts_that_fails_at_every_step(parted: ChannelRig) -> 
     with parted.served() as (address, _):
         while True:
             ops = failing_ops(OSError(errno.ENOSPC, "No space left"), step, lasting=False)
-            updater = parted.updater(address, ops=ops)
+            updater = parted.updater(address)
             offer = updater.check()
             try:
-                updater.download(offer)
+                parted.updater(address, ops=ops).download(offer)
             except PuiError as error:
                 refused += 1
                 assert error.code == "host.disk_full", step
