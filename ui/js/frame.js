@@ -181,7 +181,7 @@ function Status() {
   const job = packs.value?.job?.state === "running" ? packs.value.job : null;
   return html`<footer class="status" aria-label=${t("status.label")}>
     <a href=${href("setup")}>${acceleratorPart(found)}</a>
-    <a href=${href("settings", "packs")}><${Icon} name="box" size=${13} />${job ? `${job.phase_label} ${bytes(job.done_bytes)}` : active ? t("status.pack", { version: active.version }) : t("status.no_pack")}</a>
+    <a href=${href("settings", "packs")}><${Icon} name="box" size=${13} />${job ? `${job.phase_label}${job.done_bytes ? ` ${bytes(job.done_bytes)}` : ""}` : active ? t("status.pack", { version: active.version }) : t("status.no_pack")}</a>
     <span class="status-part"><${Icon} name="chip" size=${13} />${t("status.machines", { n: liveCount.value, limit: found.limits.machine_limit })}</span>
     <span class="grow"></span>
     ${settings.value?.model && html`<a class="status-model" href=${href("settings", "models")}>${settings.value.model.model}</a>`}

@@ -85,7 +85,7 @@ addStrings({
   // this computer
   "setup.ready": "Ready for tasks", "setup.checking": "A small test machine is being started…", "setup.checked": "checked", "setup.check": "Check again", "setup.steps": "The way to the first task", "setup.step_done": "Done:",
   "setup.step_runtime_todo": "Install it once", "setup.step_runtime_done": "Installed and verified", "setup.step_acceleration_todo": "Checked by a real start", "setup.step_acceleration_done": "A test machine ran", "setup.step_task_todo": "A demo without a key", "setup.step_task_done": "Done",
-  "setup.runtime": "Runtime", "setup.runtime_text": "Tasks run in a small Linux machine that pui brings along: the runtime. It is about 350 MB, signed, and verified before it is used. A download that is cut off goes on where it stopped.",
+  "setup.runtime": "Runtime", "setup.runtime_text": "Tasks run in a small Linux machine that pui brings along: the runtime. About 110 MB are fetched and 350 MB kept on the disk; all of it is signed, and verified before it is used. A download that is cut off goes on where it stopped.",
   "setup.install": "Install runtime", "setup.install_file": "Install from a file…", "setup.build": "Build it here", "setup.build_hint": "Made from public sources on this computer; takes some minutes",
   "setup.findings": "What was found", "setup.blocker": "In the way:", "setup.warning": "Warning:", "setup.note": "Note:",
   "setup.repair": "Repair", "setup.try": "Try the runtime again", "setup.roll_back": "Roll back", "setup.clean": "Remove old runtimes",
