@@ -19,6 +19,7 @@ from pui.domain.errors import CallerError
 from pui.domain.journal import Record, TaskView
 from pui.domain.rpc import Dialog
 from pui.domain.task import CPU_COUNT, MEMORY_MIB, MountRequest, TaskSpec
+from pui.supervisor.board import TaskBoard
 from pui.supervisor.supervisor import LiveTask
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _EPILOG = """\
 examples:
   pui run --folder . "Fix the typo in README.md"
   pui run --folder ~/code/app --folder ~/docs:ro "Write tests as docs/style.md asks"
+  pui run --continue 1126-142102-a70bb5 "Now the tests, please"
   pui run --folder . --json "Explain this code" | jq .
 
 The first folder is the workspace (/workspace in the machine), the others appear under /folders. Nothing else of this
@@ -53,6 +55,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("prompt", metavar="PROMPT", help="what pi shall do")
     parser.add_argument("--folder", action="append", default=[], metavar="PATH[:ro]", help="a folder that pi may see")
+    parser.add_argument(
+        "--continue",
+        dest="task",
+        metavar="TASK",
+        help="go on with the conversation of a task that is over, in a fresh machine with its folders and limits",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout, nothing else")
     parser.add_argument(
         "--memory", type=int, default=MEMORY_MIB, metavar="MIB", help="memory of the machine (default %(default)s)"
@@ -87,15 +95,15 @@ def _run(arguments: argparse.Namespace) -> int:
     with composed_app() as app, view:
         if app.model_fault is not None:
             raise app.model_fault
-        return asyncio.run(_run_task(app, spec, view))
+        return asyncio.run(_run_task(app, spec, view, arguments.task))
 
 
-async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
+async def _run_task(app: App, spec: TaskSpec, view: RunView, continued: str | None) -> int:
     for report in app.supervisor.recover():
         view.recovered(report)
     for sentence in await asyncio.to_thread(app.packs.recover):
         note(sentence)
-    task_id = app.supervisor.create(spec)
+    task_id = await _go_on(app, continued, spec) if continued else app.supervisor.create(spec)
     live = app.supervisor.live(task_id)
     view.begin(task_id, live.journal.view, app)
     loop = asyncio.get_running_loop()
@@ -111,6 +119,15 @@ async def _run_task(app: App, spec: TaskSpec, view: RunView) -> int:
             view.changes(Path(folder.path), folder.diff)
     view.end(result)
     return _exit_code(result)
+
+
+async def _go_on(app: App, task_id: str, asked: TaskSpec) -> str:
+    """Raises CallerError: no such task, not over, nothing kept, folders named."""
+    if asked.mounts:
+        hint = "Leave out --folder, or start a new task."
+        raise CallerError("caller.bad_request", "a continued task has the folders that it had", hint=hint)
+    board = TaskBoard(app.supervisor, app.services)
+    return await board.go_on(board.spec_to_continue(task_id, asked.prompt, is_interactive=False))
 
 
 def _cancel(app: App, task_id: str, view: RunView) -> None:

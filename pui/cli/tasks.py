@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pui.adapters.paths import app_paths
+from pui.adapters.private_file import write_private
 from pui.adapters.process_table import LinuxProcessTable
 from pui.adapters.task_files import TaskFolders
 from pui.cli.output import print_json, say
 from pui.compose import compose_diagnosis, composed_app
+from pui.domain.conversation_export import FORMATS, export_talk
 from pui.domain.errors import CallerError
 from pui.domain.journal import TaskView
 from pui.domain.scrub import scrub_line
+from pui.supervisor.conversation import read_talk
 from pui.supervisor.recovery import StoredTask, is_owned_by_running_app, load_task
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ example:
   pui tasks bundle 1123-151200-3f2a91 --out fault.zip
 
 Paths of your folders and home, names, mail addresses and keys are replaced. The conversation is left out.
+"""
+_EXPORT_EPILOG = """\
+example:
+  pui tasks export 1123-151200-3f2a91 --format html --out talk.html
+
+One file with everything that was said, as text: no script, nothing that is loaded.
 """
 _CLEAN_EPILOG = """\
 examples:
@@ -54,6 +63,11 @@ def add_parser(subparsers: Subparsers) -> None:
     clean.add_argument("task", nargs="*", metavar="TASK", help="remove these finished tasks")
     clean.add_argument("--all", action="store_true", help="remove all finished tasks")
     clean.set_defaults(handler=_clean)
+    export = _action(actions, "export", "write the conversation of a task to a file", _EXPORT_EPILOG)
+    export.add_argument("task", metavar="TASK")
+    export.add_argument("--format", choices=FORMATS, default="md", help="Markdown or HTML (default %(default)s)")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.set_defaults(handler=_export)
     bundle = _action(actions, "bundle", "write a zip with what helps to find a fault", _BUNDLE_EPILOG)
     bundle.add_argument("task", metavar="TASK")
     bundle.add_argument("--out", type=Path, required=True, metavar="FILE", help="the zip file to write")
@@ -156,6 +170,15 @@ def _bundle(arguments: argparse.Namespace) -> int:
     say(f"wrote {arguments.out}; look through it before you send it:")
     for member in members:
         say(f"  {member.name:<20} {len(member.text):>8}   {member.about}".rstrip())
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    files = TaskFolders(app_paths())
+    talk = read_talk(files, _known(files, arguments.task))
+    text = export_talk(talk, arguments.format)
+    write_private(arguments.out.absolute(), text.encode("utf-8", "replace"))
+    say(f"wrote {arguments.out}: {len(talk.entries)} entries")
     return 0
 
 

@@ -10,6 +10,7 @@ from pui.shell.verbs import VerbTable
 from pui.shell.verbs_agent import agent_verbs
 from pui.shell.verbs_app import app_verbs
 from pui.shell.verbs_chart import chart_verbs
+from pui.shell.verbs_conversation import conversation_verbs
 from pui.shell.verbs_desktop import desktop_verbs
 from pui.shell.verbs_diagnostics import diagnostics_verbs
 from pui.shell.verbs_folder import folder_verbs
@@ -34,6 +35,7 @@ def verb_table(desk: Desk) -> VerbTable:
             *setup_verbs(desk),
             *pack_verbs(desk),
             *task_verbs(desk),
+            *conversation_verbs(desk),
             *agent_verbs(desk),
         ]
     )

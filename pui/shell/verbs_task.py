@@ -85,7 +85,6 @@ def task_verbs(desk: Desk) -> tuple[Verb, ...]:
     desk.links_of = links_of
     return (
         Verb("task.create", _CREATE, _create(desk)),
-        _continue(desk),
         *_acts(desk),
         *_pages(desk, events),
         *_looks(desk),
@@ -113,18 +112,6 @@ def _create(desk: Desk) -> Handle:
         return {"task_id": task_id}
 
     return create
-
-
-def _continue(desk: Desk) -> Verb:
-    async def go_on(task_id: str, message: str, images: Sequence[Mapping[str, str]] = ()) -> JsonValue:
-        spec = desk.board.spec_to_continue(task_id, message)
-        await desk.board.check(spec)
-        await desk.folders.grant_again(spec.mounts)
-        return {"task_id": await desk.board.go_on(spec, take_images(desk, images))}
-
-    message = text_schema(PROMPT_LIMIT_BYTES, may_be_empty=False)
-    params = {"task_id": TASK_ID, "message": message, "images": IMAGES}
-    return Verb("task.continue", object_schema(params, optional=["images"]), go_on)
 
 
 def _model_ref(provider: str, model: str) -> ModelRef:

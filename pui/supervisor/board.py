@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pui.domain.agent_panel import AgentPanel
 from pui.domain.changes_view import NO_BASELINE, NO_FOLDERS, FolderResult, changes_view, count_changes
+from pui.domain.conversation_export import Talk
 from pui.domain.entry_log import EntryPage, join_pages
 from pui.domain.errors import CallerError, HostError, PuiError
 from pui.domain.events import JsonValue
-from pui.domain.history import page_of_history
 from pui.domain.journal import Record, TaskView
 from pui.domain.json_guard import ParsedJson, parse_json
 from pui.domain.name_search import find_names, is_typable
@@ -27,6 +26,7 @@ from pui.domain.task import TaskSpec, spec_from_json, title_of
 from pui.domain.task_files import CHANGES_VIEW
 from pui.domain.views import OVER, LiveLook, task_detail, task_row
 from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
+from pui.supervisor.conversation import read_history, read_talk
 from pui.supervisor.recovery import StoredTask, is_owned_by_running_app, load_task
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
@@ -37,8 +37,6 @@ from pui.supervisor.task_journal import TaskJournal
 PROBE_LIMIT_S = 5.0
 """How long a new task waits for facts about the computer before it is taken without; preflight looks again."""
 NAMES_KEPT_S = 5.0
-CHAIN_LIMIT = 100
-"""Tasks of which each continues the one before, as far as their history is shown in one."""
 CHANGES_LIMIT_BYTES = 32 * 1024 * 1024
 
 
@@ -118,6 +116,11 @@ class TaskBoard:
                 return page
             return join_pages(await self._history(task_id, first_key, limit), page, limit)
         return await self._history(task_id, before_key, limit)
+
+    async def talk(self, task_id: str) -> Talk:
+        """The conversation for an export."""
+        self._known(task_id)
+        return await asyncio.to_thread(read_talk, self._services.files, task_id)
 
     async def records(self, task_id: str, after_seq: int, limit: int) -> tuple[tuple[Record, ...], int]:
         """Journal records after a seq, and the seq of the last record there is. Raises PuiError journal.unreadable."""
@@ -285,20 +288,7 @@ class TaskBoard:
         return LiveLook(state, label, panel.is_busy, bool(panel.dialogs), panel.stats)
 
     async def _history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
-        return await asyncio.to_thread(self._read_history, task_id, before_key, limit)
-
-    def _read_history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
-        """Goes on into the transcripts of the tasks that this one continues: their keys are the smaller ones."""
-        files, page = self._services.files, EntryPage((), has_earlier=False)
-        for _ in range(CHAIN_LIMIT):
-            with closing(files.transcript_lines(task_id)) as lines:
-                page = join_pages(page_of_history(lines, before_key, limit), page, limit)
-            view = load_task(files, task_id).view
-            task_id, last_key = str(view.spec.get("continues") or ""), earlier_keys(view)
-            if page.has_earlier or task_id not in files.task_ids():
-                break
-            before_key = last_key + 1 if before_key is None else min(before_key, last_key + 1)
-        return page
+        return await asyncio.to_thread(read_history, self._services.files, task_id, before_key, limit)
 
     async def _earlier(self, live: LiveTask, limit: int) -> EntryPage:
         """The end of what was said before this task, when its own part is in memory from its first entry on."""

@@ -195,6 +195,24 @@ def test_a_session_that_floods_ends_nothing_and_is_asked_for_once(folder: Path) 
     play(folder, story, FakeScript(odd_entries=flood))
 
 
+def test_a_conversation_is_exported_whole_where_the_person_says(folder: Path) -> None:
+    async def story(rig: TaskRig) -> None:
+        first = await settled(rig, "one")
+        await rig.finish(first)
+        second = await gone_on(rig, first, "two")
+        await rig.finish(second)
+        rig.dialogs.files = [None, Path("/home/ann/talk.html"), Path("/home/ann/talk.md")]
+        assert await rig.call("task.export", task_id=second, format="md") == {"saved": None}
+        assert await rig.call("task.export", task_id=second, format="html") == {"saved": "talk.html"}
+        assert await rig.call("task.export", task_id=second, format="md") == {"saved": "talk.md"}
+        assert await rig.refused("task.export", task_id=second, format="pdf") == "caller.bad_request"
+        assert await rig.refused("task.export", task_id="t9", format="md") == "caller.bad_request"
+        shown, text = rig.desk.desktop.written.values()  # type: ignore[attr-defined]
+        assert shown.count(b'<section class="user">') == text.count(b"## You") == 2
+
+    play(folder, story, FakeScript(keeps_session=True, recording="full-openai"))
+
+
 def test_the_session_file_is_written_before_pi_starts(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         first = await settled(rig, "one " * 20_000)

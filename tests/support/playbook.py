@@ -20,6 +20,7 @@ LIMIT_S = 15.0
 KEPT_FILES = {
     "journal.jsonl",
     "transcript.jsonl",
+    "session.jsonl",
     "qemu.log",
     "serial.log",
     "changes.diff",

@@ -68,7 +68,7 @@ def test_actions_are_those_that_the_state_allows(show: Show) -> None:
     page.locator(".task-row", has_text="Profile the nightly").get_by_role("button", name="Try again").click()
     page.locator(".task-row", has_text="Find why").get_by_role("button", name="Finish").click()
     page.locator(".task-row", has_text="Rewrite the README").get_by_role("button", name="More actions").click()
-    expect(page.get_by_role("menuitem")).to_have_text(["Rename", "Remove"])
+    expect(page.get_by_role("menuitem")).to_have_text(["Rename", "Export as Markdown", "Export as HTML", "Remove"])
     page.keyboard.press("Escape")
     expect(page.get_by_role("menu")).to_have_count(0)
     assert bridge.wait_for("task.retry") == [{"task_id": "t-setup"}]

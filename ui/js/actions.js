@@ -6,7 +6,7 @@
 import { call } from "./bridge.js";
 import { confirm } from "./components/dialog.js";
 import { go, route } from "./router.js";
-import { orToast } from "./store.js";
+import { orToast, toast } from "./store.js";
 import { t } from "./strings.js";
 
 /** @typedef {{id: string, label: string, icon: string, isDanger?: boolean, isMain?: boolean, run: () => Promise<void>}} TaskAction */
@@ -30,7 +30,9 @@ export function taskActions(row) {
   if (row.state === "setup-required") list.push(plain("retry", row, "retry", { isMain: true }));
   if (row.state === "running" && row.is_interactive !== false) list.push(plain("finish", row, "check", { isMain: row.needs_you === "turn" }));
   if (!row.is_over && row.state !== "teardown") list.push(plain("cancel", row, "stop", { isDanger: true, run: () => cancelTask(row) }));
+  if (row.can_continue) list.push(plain("continue", row, "send", { run: async () => go("task", row.task_id) }));
   if (row.is_over) list.push(plain("again", row, "again", { isMain: true, run: () => again(row) }));
+  if (row.state !== "created") for (const format of ["md", "html"]) list.push(plain(`export_${format}`, row, "download", { run: () => exportTalk(row, format) }));
   if (row.is_over) list.push(plain("remove", row, "trash", { isDanger: true, run: () => removeTask(row) }));
   return list;
 }
@@ -46,6 +48,12 @@ async function cancelTask(row) {
 async function again(row) {
   const made = await orToast(call("task.again", { task_id: row.task_id }));
   if (made) go("task", made.task_id);
+}
+
+/** The conversation as a file: the host asks where. @param {any} row @param {string} format */
+async function exportTalk(row, format) {
+  const done = await orToast(call("task.export", { task_id: row.task_id, format }));
+  if (done?.saved) toast("info", t("export.saved", { name: done.saved }));
 }
 
 /** @param {any} row */

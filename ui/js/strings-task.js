@@ -36,6 +36,7 @@ addStrings({
   "task.thinking.change": "Thinking level", "task.thinking.no_match": "There is no level “{level}”. Levels: {levels}.",
   "task.picture.too_many": "At most {n} pictures go with a message.", "task.picture.remove": "Remove image {n}",
   "task.hidden.title.one": "The text has a character that cannot be seen", "task.hidden.title.other": "The text has {n} characters that cannot be seen", "task.hidden.remove": "Remove them",
+  "task.continue.here": "This task is over. A message continues it in a fresh machine.", "task.continue.meaning": "A new task with the same folders, model and network; the agent knows the whole conversation", "task.continue.here_on": "Continued in a fresh machine",
   "task.outcome.completed": "Completed", "task.outcome.cancelled": "Cancelled", "task.outcome.failed": "Failed",
   // guest
   "task.guest.from_inside": "from inside the machine", "task.guest.asks": "The guest asks", "task.guest.says": "The guest says", "task.guest.cannot": "Not possible in a window",

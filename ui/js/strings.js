@@ -65,7 +65,7 @@ addStrings({
   "network.model_long": "The machine has no network device. Only requests to the chosen model leave it, through pui.",
   "network.offline_long": "The machine has no network device, and no model outside this computer is asked.",
   // actions
-  "action.start": "Start", "action.retry": "Try again", "action.finish": "Finish", "action.cancel": "Cancel task", "action.again": "Run again", "action.remove": "Remove", "action.rename": "Rename", "action.open": "Open", "action.more": "More actions",
+  "action.start": "Start", "action.retry": "Try again", "action.finish": "Finish", "action.cancel": "Cancel task", "action.again": "Run again", "action.continue": "Continue", "action.export_md": "Export as Markdown", "action.export_html": "Export as HTML", "export.saved": "Saved as {name}.", "tasks.continues": "continued from “{title}”", "action.remove": "Remove", "action.rename": "Rename", "action.open": "Open", "action.more": "More actions",
   "cancel.title": "Cancel this task?", "cancel.line": "“{title}” is stopped and its machine is thrown away. What it wrote to your folders stays.",
   "remove.title": "Remove this task?", "remove.line": "The conversation, the journal and the logs of “{title}” are deleted.", "remove.folders": "Your folders are not touched.",
   // list of tasks

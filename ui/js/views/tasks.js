@@ -8,7 +8,7 @@ import { rename, taskActions } from "../actions.js";
 import { count, money, shortPath } from "../format.js";
 import { useShortcuts } from "../keys.js";
 import { go, href } from "../router.js";
-import { packs, setup, taskList } from "../store.js";
+import { packs, setup, taskList, tasks } from "../store.js";
 import { t } from "../strings.js";
 import { Ago, Button, Elapsed, EmptyState, Notice, Segmented } from "../components/controls.js";
 import { Icon } from "../components/icons.js";
@@ -137,7 +137,8 @@ function TaskRow({ row }) {
 function subline(row) {
   const isSad = row.is_over && row.outcome && row.outcome.result !== "completed" && row.outcome.result !== "cancelled";
   if (isSad) return html`<span class="ellipsis" title=${row.outcome.message}>${row.outcome.message}</span>`;
-  return html`${row.folders.slice(0, 2).map((/** @type {any} */ one) => html`<${FolderChip} key=${one.path} folder=${one} />`)}
+  return html`${row.continues && html`<span class="ellipsis faint">${t("tasks.continues", { title: tasks.value.get(row.continues)?.title ?? row.continues })}</span>`}
+    ${row.folders.slice(0, 2).map((/** @type {any} */ one) => html`<${FolderChip} key=${one.path} folder=${one} />`)}
     ${row.folders.length > 2 && html`<span class="faint" title=${row.folders.map((/** @type {any} */ one) => shortPath(one.path)).join("\n")}>+${row.folders.length - 2}</span>`}
     <span class="ellipsis faint" title=${row.model.label}>${row.model.is_demo ? t("model.demo_short") : row.model.model}</span>
     ${row.network === "offline" && html`<span class="ellipsis faint" title=${t("network.offline_long")}>${t("network.offline")}</span>`}`;

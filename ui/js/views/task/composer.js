@@ -121,7 +121,7 @@ function placeholder(row, agent) {
 }
 
 /** The text of the signal into the field, only when it is not what the field has already (the caret would jump). @param {any} field @param {string} draft */
-function useFieldText(field, draft) {
+export function useFieldText(field, draft) {
   useLayoutEffect(() => {
     if (field.current && field.current.value !== draft) field.current.value = draft;
   }, [draft]);
@@ -131,7 +131,7 @@ function useFieldText(field, draft) {
 }
 
 /** @param {any} field @param {string} draft */
-function useAutosize(field, draft) {
+export function useAutosize(field, draft) {
   useLayoutEffect(() => {
     const node = field.current;
     if (!node) return;

@@ -15,6 +15,7 @@ import { t } from "../../strings.js";
 import { taskActions } from "../../actions.js";
 import { Composer, OutcomeBar } from "./composer.js";
 import { withQueue } from "./composer-text.js";
+import { ContinueEditor } from "./continue.js";
 import { GuestPanel, GuestWidgets } from "./guest-panel.js";
 import { StatusLine } from "./status-line.js";
 import { Transcript } from "./transcript.js";
@@ -27,6 +28,7 @@ function transcriptOf(session) {
   if (kept) return kept;
   const host = {
     loadEarlier: () => session.loadEarlier(),
+    earlierKeys: () => session.row.value?.earlier_keys ?? 0,
     openLink: (/** @type {number} */ key, /** @type {number} */ index, /** @type {string} */ address) => openLink(session, key, index, address),
   };
   const made = new Transcript(session.log, host);
@@ -67,7 +69,7 @@ export function Conversation({ session, row }) {
     <div class="dock">
       <${GuestPanel} session=${session} />
       <${GuestWidgets} session=${session} placement="above" />
-      ${row.is_over ? html`<${OutcomeBar} row=${row} />` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
+      ${row.is_over ? html`<${OutcomeBar} row=${row} />${row.can_continue && html`<${ContinueEditor} session=${session} />`}` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
       <${GuestWidgets} session=${session} placement="below" />
       <${StatusLine} session=${session} abort=${abort} />
     </div>`;

@@ -16,7 +16,7 @@ const MAX_FOLDED_CHARS = 1400;
 const MAX_FOLDED_LINES = 18;
 
 /**
- * @typedef {{host: {openLink: (key: number, index: number, address: string) => void},
+ * @typedef {{host: {openLink: (key: number, index: number, address: string) => void, earlierKeys: () => number},
  *   opened: Map<number, boolean>}} Owner
  * @typedef {import("./entry-log.js").Entry} Entry
  */
@@ -30,6 +30,9 @@ export class EntryRow {
     const Body = BODIES[entry.kind] ?? NoticeBody;
     this.body = new Body(entry, owner);
     this.element = el("article", { class: `entry kind-${entry.kind}`, "data-key": entry.key, "aria-label": labelOf(entry) }, this.body.element);
+    const earlier = owner.host.earlierKeys();
+    this.element.classList.toggle("is-earlier", entry.key <= earlier);
+    if (earlier && entry.key === earlier + 1) this.element.prepend(el("p", "entry-goes-on", t("task.continue.here_on")));
     this.element.addEventListener("click", (event) => this._follow(event));
     this.element.addEventListener("keydown", (event) => event.key === "Enter" && this._follow(event));
     this.update();

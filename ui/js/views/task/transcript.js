@@ -24,7 +24,8 @@ const GUESSES = { user: 72, text: 110, thinking: 36, tool: 40, error: 56, notice
 export class Transcript {
   /**
    * @param {import("./entry-log.js").EntryLog} log
-   * @param {{openLink: (key: number, index: number) => void, loadEarlier: () => Promise<number>}} host
+   * @param {{openLink: (key: number, index: number) => void, loadEarlier: () => Promise<number>,
+   *   earlierKeys: () => number}} host `earlierKeys`: up to this key the entries are of the task that is continued
    */
   constructor(log, host) {
     this.log = log;
