@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,42 @@ def test_names_of_a_folder_without_what_tools_keep_for_themselves(tmp_path: Path
     assert scanner.scan(tmp_path).entries["src/main.py"].text == "text"
     with pytest.raises(HostError):
         scanner.names(tmp_path / "absent")
+
+
+def test_g2_a_folder_that_becomes_a_link_while_it_is_read(tmp_path: Path) -> None:
+    """A guest exchanges a folder for a link to the outside, and back, as fast as it can."""
+    outside, work = tmp_path / "outside", tmp_path / "work"
+    outside.mkdir()
+    (outside / "secret").write_text("canary of the host\n")
+    work.mkdir()
+    real, link, place = work / "real", work / "link", work / "place"
+    real.mkdir()
+    (real / "own").write_text("of the guest\n")
+    link.symlink_to(outside)
+    stop = threading.Event()
+
+    def exchange() -> None:
+        while not stop.is_set():
+            for here in (real, link):
+                here.rename(place)
+                place.rename(here)
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    try:
+        seen = [scan_folder(work) for _ in range(400)]
+    finally:
+        stop.set()
+        thread.join()
+    texts = [entry.text for snapshot in seen for entry in snapshot.entries.values()]
+    assert "canary of the host\n" not in texts
+    assert not [name for snapshot in seen for name in snapshot.entries if name.endswith("secret")]
+    assert "of the guest\n" in texts, "the race was run over something"
+
+
+def test_g4_two_names_that_differ_by_case_are_two(tmp_path: Path) -> None:
+    for name in ("Readme", "README", "readme", "e\u0301", "\u00e9"):
+        (tmp_path / name).write_text(name)
+    entries = scan_folder(tmp_path).entries
+    assert {name: entry.text for name, entry in entries.items()} == {name: name for name in entries}
+    assert len(entries) == 5

@@ -106,6 +106,7 @@ def test_an_early_exit_is_told_with_its_last_lines(folder: Path, phase: str) -> 
 
 
 @pytest.mark.threat("E2")
+@pytest.mark.threat("J8")
 def test_an_early_death_names_the_signal(folder: Path) -> None:
     error = failure(Bench(folder, FakeScript(exit_in="qmp", exit_signal=signal.SIGSEGV)))
     assert (error.code, "SIGSEGV" in error.message) == ("launch.qemu_exit", True)

@@ -125,6 +125,7 @@ def test_an_overlay_that_cannot_be_made_is_named_and_gone(
     assert not (folder / "overlay.qcow2").exists()
 
 
+@pytest.mark.threat("D5")
 def test_an_overlay_is_never_used_twice(folder: Path) -> None:
     (folder / "overlay.qcow2").write_text("old")
     with pytest.raises(LaunchError, match="exists already"):

@@ -5,6 +5,8 @@ In: request lines and addresses. Out: verdicts. Never: the network.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +79,49 @@ def test_only_listed_paths_ever_pass(rest: str) -> None:
 )
 def test_plain_addresses_are_taken(url: str) -> None:
     check_base_url(url)
+
+
+NO_HOSTS = [
+    "http://127.0.0.1/openai/responses",
+    "http://2130706433/openai/responses",
+    "http://0177.0.0.1/openai/responses",
+    "http://0x7f.1/openai/responses",
+    "http://[::ffff:127.0.0.1]/openai/responses",
+    "http://[64:ff9b::7f00:1]/openai/responses",
+    "http://169.254.169.254/openai/responses",
+    "http://metadata.internal/openai/responses",
+    "http://\u2460\u2461\u2466.0.0.1/openai/responses",
+    "https://api.example/openai/responses",
+    "//169.254.169.254/openai/responses",
+    "\\\\169.254.169.254\\openai\\responses",
+    "@127.0.0.1/openai/responses",
+    "/@127.0.0.1/openai/responses",
+    "/openai/responses@127.0.0.1",
+    "/openai/responses\0.example",
+    "/openai/responses%00",
+    "/openai/responses%2f..%2f..",
+    "/openai/responses.",
+    "/openai./responses",
+    "/openai/respons\u0435s",
+    "/OPENAI/responses",
+    "127.0.0.1:22",
+    "localhost:25",
+]
+
+
+@pytest.mark.parametrize("target", NO_HOSTS)
+@pytest.mark.threat("H2", "H3", "H4", "H5", "H7", "H11")
+def test_the_guest_never_names_a_host(target: str) -> None:
+    """Where a request goes is the person's choice; whatever would name another place is no path of a provider."""
+    for kind in PROVIDERS.values():
+        for method in ("POST", "CONNECT"):
+            assert not isinstance(decide_request(kind, method, target), Allowed)
+
+
+@pytest.mark.threat("H15")
+def test_a_provider_without_paths_allows_nothing() -> None:
+    nothing = replace(PROVIDERS["openai"], paths=frozenset())
+    assert not isinstance(decide_request(nothing, "POST", "/openai/responses"), Allowed)
 
 
 @pytest.mark.parametrize(

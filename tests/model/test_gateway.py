@@ -246,6 +246,7 @@ def test_a_broken_frame_ends_serve_by_name() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.threat("H18")
 def test_close_ends_serve_with_answers_still_open() -> None:
     async def act(made: Rig) -> None:
         async with made.client.stream("POST", URL, json=_body("@hang"), headers=AUTH):

@@ -38,9 +38,16 @@ async def _post(made: Rig, **more: str) -> httpx.Response:
     return await made.client.post(url, json={"model": "m"}, headers={**AUTH, **more})
 
 
+@pytest.mark.threat("H8")
 def test_the_key_goes_up_and_the_guests_headers_do_not() -> None:
     async def act(made: Rig, _provider: Provider) -> None:
-        more = {"cookie": "c=1", "x-forwarded-for": "1.2.3.4", "openai-beta": "b", "x-api-key": TOKEN}
+        more = {
+            "host": "evil.example",
+            "cookie": "c=1",
+            "x-forwarded-for": "1.2.3.4",
+            "openai-beta": "b",
+            "x-api-key": TOKEN,
+        }
         assert (await _post(made, **more)).json() == {"ok": 1}
 
     provider = _ask(reply("200 OK", b'{"ok": 1}', "content-type: application/json", "set-cookie: s=1"), act)
@@ -48,6 +55,7 @@ def test_the_key_goes_up_and_the_guests_headers_do_not() -> None:
     assert head.startswith("POST /base/chat/completions HTTP/1.1\r\n") and body == b'{"model":"m"}'
     assert f"authorization: Bearer {KEY}\r\n" in head and "openai-beta: b\r\n" in head
     assert not [word for word in (TOKEN, "cookie", "1.2.3.4", "x-api-key", "python-httpx") if word in head]
+    assert "evil.example" not in head and "host: 127.0.0.1" in head.lower()
 
 
 def test_anthropic_gets_its_own_header() -> None:

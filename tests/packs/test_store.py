@@ -41,11 +41,11 @@ def replace(path: Path, make: Callable[[Path], object]) -> None:
 DAMAGES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("A34-byte", QEMU, lambda root: change_byte(root / QEMU)),
     ("A34-byte-times-kept", QEMU, lambda root: change_byte(root / QEMU, keep_times=True)),
-    ("A34-byte-not-always-hashed", BASE, lambda root: change_byte(root / BASE)),
+    ("A34-D6-byte-not-always-hashed", BASE, lambda root: change_byte(root / BASE)),
     ("A34-byte-not-always-hashed-times-kept", BASE, lambda root: change_byte(root / BASE, keep_times=True)),
     ("A34-longer", BASE, lambda root: (root / BASE).write_bytes(FILES[BASE][0] + b"x")),
     ("A34-empty", BASE, lambda root: (root / BASE).write_bytes(b"")),
-    ("A34-missing", BASE, lambda root: (root / BASE).unlink()),
+    ("A34-D8-missing", BASE, lambda root: (root / BASE).unlink()),
     ("A34-mode", QEMU, lambda root: (root / QEMU).chmod(0o644)),
     ("A34-setuid", QEMU, lambda root: (root / QEMU).chmod(0o4755)),
     ("A34-link", QEMU, lambda root: replace(root / QEMU, lambda path: path.symlink_to("/bin/true"))),

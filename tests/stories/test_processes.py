@@ -283,3 +283,17 @@ def test_a_folder_in_use_is_refused_and_leaves_no_trace(base: Base) -> None:
         supervisor.trigger(task_id, "cancel")
 
     play(base.prepare(FakeScript(hang_in="prompt")), real_services(base), story)
+
+
+@pytest.mark.threat("J10")
+def test_the_run_folder_is_removed_while_a_task_runs(base: Base) -> None:
+    """Somebody tidies the folder of sockets away: what is connected goes on, and the end is orderly."""
+
+    async def story(supervisor: Supervisor, task_id: str) -> None:
+        await stuck_in(supervisor, task_id, base, "running")
+        shutil.rmtree(base.paths.runtime)
+        supervisor.trigger(task_id, "cancel")
+
+    view = play(base.prepare(FakeScript(hang_in="prompt")), real_services(base), story)
+    assert outcome_of(view) == ("cancelled", "task.cancelled")
+    assert view.state == "finished"

@@ -212,6 +212,7 @@ def test_cancel_in_each_state(folder: Path, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", list(STUCK)[1:])
+@pytest.mark.threat("E8", "J3")
 def test_a_hang_in_each_state_meets_its_limit(folder: Path, state: str) -> None:
     options, code = STUCK[state]
     view = play(SimulatedPorts(folder, **options), in_state(state, expire))  # type: ignore[arg-type]

@@ -6,8 +6,11 @@ Never: prose; a result that no test brought. A case that this computer has not r
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +46,7 @@ def new_rows(page: str, record: Mapping[str, Mapping[str, object]]) -> Mapping[s
     tests: dict[str, dict[str, str]] = {name: {} for name in THREATS}
     for node, entry in record.items():
         for name in entry["ids"]:  # type: ignore[attr-defined]
-            if name in tests and (ROOT / node.partition("::")[0]).exists():
+            if name in tests:
                 tests[name][node] = str(entry["outcome"])
     rows = {}
     for name, threat in THREATS.items():
@@ -96,8 +99,21 @@ def renewed(page: str, record: Mapping[str, Mapping[str, object]]) -> str:
     return f"{head}{BEGIN}\n{render(new_rows(page, record))}\n{END}{tail}"
 
 
+def collected_ids() -> Mapping[str, list[str]]:
+    """Node id to threat ids, of every test that carries any. Raises RuntimeError with pytest's words."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "ids.json"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "tests"]
+        command += ["--threat-ids", str(found)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout[-2000:] + done.stderr)
+        return dict(json.loads(found.read_text()))
+
+
 def main() -> int:
-    page, record = PAGE.read_text(encoding="utf-8"), read_record()
+    page, there = PAGE.read_text(encoding="utf-8"), collected_ids()
+    record = {node: {**entry, "ids": there[node]} for node, entry in read_record().items() if node in there}
     if not record:
         print("no test run is recorded in build/security-cases.json: run the tests first", file=sys.stderr)
         return 1

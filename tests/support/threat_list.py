@@ -41,6 +41,7 @@ _TOO_LARGE, _UNTRUSTED, _CORRUPT = (
 )
 _HEADER, _OLD_OR_NEW = "refused by the header check", "the old pack or the new one, never a mixture"
 _DENIED, _NOT_FOLLOWED, _REFUSED = "denied", "not followed", "refused"
+_NO_HOST = "denied: the guest names a path of one provider and no host"
 _NO_CALL = "no navigation, no call of the bridge"
 
 _PACK = {
@@ -127,10 +128,12 @@ _OVERLAY = {
     "D2": Threat("an external data file", _HEADER),
     "D3": Threat("`json:`, `nbd:`, `http:` as backing", _HEADER),
     "D4": Threat("a raw disk that looks like qcow2", _HEADER),
-    "D5": Threat("an overlay that another QEMU holds", "`launch.overlay`"),
-    "D6": Threat("a base that changed under the overlay", "`launch.overlay`"),
+    "D5": Threat(
+        "an overlay that was there before", "`launch.overlay`: each task gets its own, none is taken up again"
+    ),
+    "D6": Threat("a base that changed under the overlay", "`pack.corrupt` before anything starts"),
     "D7": Threat("a short header, a huge table", _HEADER),
-    "D8": Threat("no base", "`launch.overlay`"),
+    "D8": Threat("no base", "`pack.corrupt` before anything starts"),
     "D9": Threat("the overlay's quota is reached", "the machine stops, the task says so"),
 }
 _LAUNCH = {
@@ -184,16 +187,16 @@ _MOUNTS = {
 }
 _NETWORK = {
     "H1": Threat("the host's own addresses", _DENIED),
-    "H2": Threat("every spelling of every private address", _DENIED),
-    "H3": Threat("a name that changes its address", _DENIED),
-    "H4": Threat("one private address among the answers", _DENIED),
-    "H5": Threat("an alias of an internal name", _DENIED),
+    "H2": Threat("every spelling of every private address", _NO_HOST),
+    "H3": Threat("a name that changes its address", _NO_HOST),
+    "H4": Threat("one private address among the answers", _NO_HOST),
+    "H5": Threat("an alias of an internal name", _NO_HOST),
     "H6": Threat("CONNECT to addresses and other ports", _DENIED),
-    "H7": Threat("TLS for another host than was asked for", _DENIED),
-    "H8": Threat("a Host that is not the target", _DENIED),
+    "H7": Threat("TLS for another host than was asked for", _NO_HOST),
+    "H8": Threat("a Host that is not the target", "dropped: the provider's own is sent"),
     "H9": Threat("redirects to other hosts", "each judged anew; the model's way follows none"),
     "H10": Threat("two lengths in one request (smuggling)", _REFUSED),
-    "H11": Threat("NUL, escapes, trailing dots, look-alikes in names", _DENIED),
+    "H11": Threat("NUL, escapes, trailing dots, look-alikes in names", _NO_HOST),
     "H12": Threat("first bytes that are not HTTP", _REFUSED),
     "H13": Threat("UDP, ICMP, QUIC, DNS as tunnels", "no device that could send them"),
     "H14": Threat("offline", "not one packet"),
