@@ -132,6 +132,9 @@ def test_i8_a_call_needs_origin_type_and_the_token_of_the_newest_page() -> None:
             assert answer.json()["ok"] and answer.json()["result"]["carrier"] == "browser"
             assert (await at.call(origin="http://evil.example")).status_code == 403
             assert (await at.call(origin="null")).status_code == 403
+            body = json.dumps({"t": at.session.token, "id": 1, "method": "app.hello"})
+            without = {"content-type": "application/json"}
+            assert await at.status("POST", "/rpc", content=body, headers=without) == 403
             assert (await at.call(**{"content-type": "text/plain"})).status_code == 403
             assert (await at.call(**{"sec-fetch-site": "cross-site"})).status_code == 403
             old = at.session.token
