@@ -18,7 +18,7 @@ from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import ENV_CHANNEL, app_paths
 from pui.cli.output import ByteProgress, note, print_json, say
 from pui.cli.pack_work import open_operations, shown_steps
-from pui.domain.channel import MAX_ROOT_BYTES
+from pui.domain.channel_root import fingerprint
 from pui.domain.errors import CallerError
 
 if TYPE_CHECKING:
@@ -183,7 +183,6 @@ def _keys(arguments: argparse.Namespace) -> int:
 def _publish(arguments: argparse.Namespace) -> int:
     from pui.adapters.channel.publish import Publisher
     from pui.adapters.channel.signing_keys import SigningKeys
-    from pui.adapters.channel.trust_root import fingerprint
 
     paths, passphrase = app_paths(), _passphrase(arguments)
 
@@ -213,12 +212,10 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 
 def _trust_root(arguments: argparse.Namespace) -> int:
-    from pui.adapters.channel.trust_root import install_root
+    from pui.adapters.channel.trust_root import install_root, read_root_file
 
-    if not arguments.file.is_file() or arguments.file.stat().st_size > MAX_ROOT_BYTES:
-        raise CallerError("caller.bad_request", f"{arguments.file} is not the file of a root")
     paths = app_paths()
-    keys = install_root(paths, arguments.file.read_bytes(), arguments.fingerprint, replace=arguments.replace)
+    keys = install_root(paths, read_root_file(arguments.file), arguments.fingerprint, replace=arguments.replace)
     if arguments.json:
         print_json({"root": str(paths.trust_root), "release_keys": [key.keyid for key in keys.keys]})
     else:

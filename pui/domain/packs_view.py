@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pui.domain.bridge_call import error_to_json
+from pui.domain.channel import render_time
+from pui.domain.channel_root import ChannelTrust
 from pui.domain.events import JsonValue
 from pui.domain.manifest import Manifest
 from pui.domain.pack_job import Job, job_view
@@ -34,11 +36,12 @@ class ListedPack:
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """The store at one moment; `disk_use_bytes` of all packs and what is on its way in."""
+    """The store at one moment; `disk_use_bytes` of all packs and what is on its way in; `trust` None: no root."""
 
     packs: tuple[ListedPack, ...] = ()
     life: StoreView = field(default_factory=StoreView)
     disk_use_bytes: int = 0
+    trust: ChannelTrust | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,22 @@ def packs_view(
         "disk_use_bytes": store.disk_use_bytes,
         "disk_limit_bytes": around.disk_limit_bytes,
         "channel": around.channel,
+        "trust": None if store.trust is None else _trust(store.trust),
         "can_build": around.can_build,
         "update": _update(updates),
         "last_check_ms": updates.last_check_ms,
         "check_error": None if updates.error is None else error_to_json(updates.error),
         "job": None if job is None else job_view(job),
+    }
+
+
+def _trust(trust: ChannelTrust) -> JsonValue:
+    return {
+        "fingerprint": trust.fingerprint,
+        "version": trust.version,
+        "expires": "" if trust.expires is None else render_time(trust.expires),
+        "is_shipped": trust.is_shipped,
+        "problem": scrub_line(trust.problem, 400),
     }
 
 

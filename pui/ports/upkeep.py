@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pui.domain.channel_root import OfferedRoot
 from pui.domain.events import JsonValue
 from pui.domain.model_policy import SecretText
 from pui.domain.models_view import KeyPlace, ProviderState
@@ -81,6 +82,20 @@ class PackWork(Protocol):
 
     def channel(self) -> str:
         """The address that updates come from, "" for none."""
+
+    def read_root(self, file: Path) -> OfferedRoot:
+        """A channel's root that a person chose; nothing is trusted by it.
+
+        Raises CallerError caller.bad_request (no root's file), SetupError index.malformed, index.untrusted (its own
+        keys did not sign it), HostError.
+        """
+
+    def trust_root(self, root: bytes, told: str) -> None:
+        """Trusts `root` in place of the one before if `told` is its fingerprint.
+
+        Raises CallerError caller.bad_request, caller.rejected (another fingerprint), SetupError pack.in_use while a
+        channel is being asked, HostError.
+        """
 
     def check(self) -> KnownOffer | None:
         """Asks the channel of the settings; None: nothing newer. Raises SetupError index.*, DownloadError fetch.*."""

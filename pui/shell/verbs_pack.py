@@ -1,17 +1,22 @@
 """The verbs of runtime packs.
 
-In: the desk. Out: verbs, `pack` events. Never: a path or an address taken from the page: both are asked natively.
+In: the desk. Out: verbs, `pack` events. Never: a path, an address or a fingerprint taken from the page: they are
+asked natively.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from pui.domain.channel_root import check_fingerprint, root_sentences
 from pui.domain.events import JsonValue
 from pui.shell.desk import Desk
 from pui.shell.verbs import OPAQUE_ID, Handle, Verb, choice_schema, count_schema, object_schema, text_schema
+from pui.supervisor.pack_board import PackBoard
 
+ROOT_SUFFIXES = (".json",)
 PACK_SUFFIXES = (".pui-bundle", ".tar.zst", ".envelope.json")
 VERSION_LIMIT = 2**53
 WORDS_LIMIT_CHARS = 400
@@ -57,7 +62,11 @@ def pack_verbs(desk: Desk) -> tuple[Verb, ...]:
         address = await desk.dialogs.ask_text("Address of the channel", lines, upkeep.settings.current().channel)
         if address is not None:
             await asyncio.to_thread(upkeep.settings.change, "channel", address.strip())
-            await board.tell()
+            await board.begin_anew()
+        return await board.view()
+
+    async def trust_root() -> JsonValue:
+        await _trust_root(desk, board)
         return await board.view()
 
     desk.greet("packs", board.view)
@@ -75,7 +84,24 @@ def pack_verbs(desk: Desk) -> tuple[Verb, ...]:
         Verb("pack.skip", object_schema({"version": version}), skip),
         Verb("pack.cancel", object_schema({"job_id": OPAQUE_ID}), cancel),
         Verb("pack.set_channel", nothing, set_channel),
+        Verb("pack.trust_root", nothing, trust_root),
     )
+
+
+async def _trust_root(desk: Desk, board: PackBoard) -> None:
+    """The file, then what the operator told, then the question: the file's own fingerprint is not shown before the
+    person has entered the other one, so that it cannot be copied from there."""
+    dialogs = desk.dialogs
+    if (file := await dialogs.choose_file("The root of a channel (root.json)", ROOT_SUFFIXES)) is None:
+        return
+    offered = await board.read_root(file)
+    told = await dialogs.ask_text("Fingerprint of the root", _FINGERPRINT_WORDS)
+    if told is None or not told.strip():
+        return
+    check_fingerprint(offered.data, told)
+    now = datetime.fromtimestamp(desk.clock.now_ns() / 1e9, UTC)
+    if await dialogs.confirm("Trust this channel?", root_sentences(offered, now), "Trust it"):
+        await board.trust_root(offered.data, offered.facts.fingerprint)
 
 
 class _UsablePack:
@@ -98,7 +124,11 @@ class _UsablePack:
         self._look()
 
 
-_TRUST_WORDS = "A channel is used only once its root is trusted: see `pui pack trust-root --help`."
+_TRUST_WORDS = "A channel is used only once its root is trusted: «Trust a channel…» beside this button."
+_FINGERPRINT_WORDS = (
+    "Type or paste the fingerprint that the channel's operator told you: 64 hex digits.",
+    "It must come by another way than the file: from the operator's lips, a letter, a page of another server.",
+)
 
 
 def _job(begin: Callable[[], str]) -> Handle:

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from pui.domain.channel_root import OfferedRoot
 from pui.domain.errors import CallerError, HostError, PuiError, SetupError
 from pui.domain.events import JsonValue
 from pui.domain.pack_job import Job, JobKind
@@ -69,9 +70,12 @@ class PackBoard:
         Raises HostError("job.busy"), CallerError("caller.rejected") when no channel is named.
         """
         if not self._work.channel():
-            raise CallerError("caller.rejected", "no channel is named", hint="`pui settings set channel URL`")
-        if self._is_checking or self.jobs.is_busy:
-            raise HostError("job.busy", "the channel is being asked, or a job runs")
+            raise CallerError(
+                "caller.rejected",
+                "no channel is named",
+                hint="Settings, Runtime: «Set…»; or `pui settings set channel URL`",
+            )
+        self._check_free()
         self._is_checking = True
         before = await asyncio.to_thread(self._updates.read)
         try:
@@ -85,6 +89,25 @@ class PackBoard:
         await asyncio.to_thread(self._updates.write, state)
         await self.tell()
         return state
+
+    async def read_root(self, file: Path) -> OfferedRoot:
+        """What a person is asked to trust. Raises as PackWork.read_root does, HostError("job.busy")."""
+        self._check_free()
+        return await asyncio.to_thread(self._work.read_root, file)
+
+    async def trust_root(self, root: bytes, told: str) -> None:
+        """Trusts the channel of `root`. Raises as PackWork.trust_root does, HostError("job.busy")."""
+        self._check_free()
+        await asyncio.to_thread(self._work.trust_root, root, told)
+        structlog.get_logger().info("the root of a channel is trusted", fingerprint=told)
+        await self.begin_anew()
+
+    async def begin_anew(self) -> None:
+        """After another address or root: what was known of the channel before is of no use; who listens is told."""
+        state = await asyncio.to_thread(self._updates.read)
+        if state.offer is not None or state.error is not None:
+            await asyncio.to_thread(self._updates.write, replace(state, offer=None, error=None))
+        await self.tell()
 
     async def skip(self, version: int | None) -> dict[str, JsonValue]:
         """Raises CallerError("caller.bad_request") for a version that is not on offer."""
@@ -140,6 +163,10 @@ class PackBoard:
         await self.jobs.close()
         while self._background:
             await asyncio.wait(self._background)
+
+    def _check_free(self) -> None:
+        if self._is_checking or self.jobs.is_busy:
+            raise HostError("job.busy", "the channel is being asked, or a job runs")
 
     def _start(self, kind: JobKind, act: Act, *, can_cancel: bool = True) -> str:
         job_id = self.jobs.start(kind, act, can_cancel=can_cancel)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pui.adapters.channel.trust_root import fingerprint
 from pui.adapters.packs.keys import add_trusted_key
 from pui.cli import app
+from pui.domain.channel_root import fingerprint
 from pui.resources import packaged_root
 from tests.cli.test_pack import run
 from tests.support.channel_rig import StaticFolder

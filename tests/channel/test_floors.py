@@ -6,13 +6,17 @@ In: a channel and a clock. Out: named refusals; packs that go on running. Never:
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from pui.adapters.channel.trust_root import fingerprint, install_root, trusted_root
+from pui.adapters.channel.trust_root import install_root, trusted_root
 from pui.adapters.packs.keys import add_trusted_key, load_trust
 from pui.adapters.packs.locks import installer_lock
+from pui.domain.channel import parse_state
+from pui.domain.channel_root import fingerprint
 from pui.domain.errors import PuiError
 from pui.domain.trust import TrustedKey
 from tests.support.channel_forger import Forger, forge_root, signer_of, stranger
@@ -91,6 +95,30 @@ def test_a_root_needs_its_fingerprint_and_its_own_signatures(rig: ChannelRig) ->
     with pytest.raises(PuiError, match=r"caller\.rejected"):
         install_root(rig.shop.paths, other, fingerprint(other))
     assert trusted_root(rig.shop.paths) == root
+
+
+def test_another_channel_begins_anew_with_its_times_and_a_later_root_of_the_same_does_not(
+    rig: ChannelRig, tmp_path: Path
+) -> None:
+    state = rig.shop.paths.channel_state
+    with rig.served() as (address, _):
+        rig.check(address)
+    seen = parse_state(state.read_bytes())
+    assert seen.issued is not None
+    rig.publish(rotate_to=rig.new_keys("fresh", "targets"))
+    rig.trust(2)
+    assert parse_state(state.read_bytes()) == seen, "a replay of the same channel stays one"
+    other = ChannelRig(tmp_path / "other")
+    other.publish(1)
+    root = other.metadata("1.root.json").read_bytes()
+    install_root(rig.shop.paths, root, fingerprint(root), replace=True)
+    assert parse_state(state.read_bytes()) == replace(seen, issued=None)
+
+
+def test_no_root_is_changed_while_a_channel_is_asked(rig: ChannelRig) -> None:
+    root = rig.metadata("1.root.json").read_bytes()
+    with installer_lock(rig.shop.paths.channel_lock, 0), pytest.raises(PuiError, match=r"pack\.in_use"):
+        install_root(rig.shop.paths, root, fingerprint(root), replace=True)
 
 
 def test_a_root_that_others_may_write_is_no_root(rig: ChannelRig) -> None:

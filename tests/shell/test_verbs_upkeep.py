@@ -17,12 +17,14 @@ from typing import Any, cast
 
 import pytest
 
+from pui.domain.channel_root import fingerprint
 from pui.domain.facts import AcceleratorVerdict
 from pui.shell.router import Router
 from pui.shell.table import verb_table
 from pui.supervisor.setup_check import SetupCheck, SetupFacts
 from pui.supervisor.upkeep import Upkeep
 from tests.shell.rig import TOKEN, Rig
+from tests.support.channel_rig import ChannelRig
 from tests.support.simulated_ports import FACTS, SimulatedPorts
 from tests.support.upkeep_rig import UpkeepRig
 
@@ -243,6 +245,75 @@ def test_packs_from_nothing_to_an_update_and_back(tmp_path: Path) -> None:
         assert (await page.job("pack.repair"))["job"]["state"] == "failed"
 
     play(tmp_path, story)
+
+
+def test_a_root_is_trusted_by_native_questions(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        rig, dialogs = page.upkeep_rig, page.rig.dialogs
+        rig.channel.publish(1)
+        file = rig.channel.metadata("1.root.json")
+        mark = fingerprint(file.read_bytes())
+        assert (await page.ask("app.hello"))["packs"]["trust"] is None
+        with rig.channel.served() as (address, seen):
+            dialogs.texts = [address]
+            await page.ask("pack.set_channel")
+            assert (await page.ask("pack.check"))["check_error"]["code"] == "index.untrusted"
+            assert seen == [], "nothing is asked of a channel that nobody trusts"
+            dialogs.files = [None, file, file, file, file, tmp_path / "none.json", file]
+            dialogs.texts = [None, "5f2c", "0" * 64, mark, f" {mark[:32].upper()}:{mark[32:]} "]
+            dialogs.yes = [False, True]
+            untrusted = await page.ask("pack.trust_root")
+            assert await page.ask("pack.trust_root") == untrusted
+            assert await page.refusal("pack.trust_root") == "caller.bad_request"
+            assert await page.refusal("pack.trust_root") == "caller.rejected"
+            assert (await page.ask("pack.trust_root"))["trust"] is None, "the person said no"
+            assert await page.refusal("pack.trust_root") == "caller.bad_request"
+            assert not rig.paths.trust_root.exists()
+            await page.events()
+            view = await page.ask("pack.trust_root")
+            assert (view["trust"]["fingerprint"], view["trust"]["version"]) == (mark, 1)
+            assert (view["trust"]["is_shipped"], view["trust"]["problem"]) == (False, "")
+            assert view["check_error"] is None, "what was said without the root is over"
+            assert [event["packs"] for event in await page.events() if event["type"] == "pack"] == [view]
+            assert (await page.job("pack.install", source="channel"))["active"]["version"] == 1
+        assert await page.refusal("pack.trust_root", fingerprint=mark) == "caller.bad_request"
+
+    page = play(tmp_path, story)
+    asked = page.rig.dialogs.asked
+    before, after = [lines for title, lines in asked if title == "Fingerprint of the root"], dict(asked)
+    mark = fingerprint(page.upkeep_rig.paths.trust_root.read_bytes())
+    assert mark not in str(before), "it could be copied from there"
+    shown = after["Trust this channel?"]
+    assert f"Fingerprint: {mark}" in shown
+    assert any("signed by 2 of:" in line for line in shown)
+
+
+def test_a_root_in_place_of_another_is_named_and_one_job_at_a_time(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        rig, dialogs = page.upkeep_rig, page.rig.dialogs
+        rig.channel.publish(1)
+        rig.channel.trust()
+        other = ChannelRig(tmp_path / "other")
+        other.publish(1)
+        file = other.metadata("1.root.json")
+        rig.boots.script = ["hang"]
+        dialogs.files = [rig.built(1), file, file]
+        job_id = (await page.ask("pack.install", source="file"))["job_id"]
+        assert await page.refusal("pack.trust_root") == "job.busy"
+        await page.ask("pack.cancel", job_id=job_id)
+        await page.upkeep.packs.finished(job_id)
+        dialogs.texts, dialogs.yes = [fingerprint(file.read_bytes())], [True]
+        assert (await page.ask("pack.trust_root"))["trust"]["fingerprint"] == fingerprint(file.read_bytes())
+        rig.paths.trust_root.chmod(0o666)
+        view = await page.ask("pack.skip", version=None)
+        assert "host.permission" in view["trust"]["problem"]
+        assert view["trust"]["fingerprint"] == ""
+
+    page = play(tmp_path, story)
+    former = page.upkeep_rig.channel.metadata("1.root.json").read_bytes()
+    assert any(
+        f"takes the place of the root {fingerprint(former)[:16]}" in str(lines) for _, lines in page.rig.dialogs.asked
+    )
 
 
 def test_a_file_is_chosen_natively(tmp_path: Path) -> None:

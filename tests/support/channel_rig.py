@@ -15,12 +15,13 @@ from pathlib import Path
 from pui.adapters.channel.download import Downloader
 from pui.adapters.channel.publish import Lifetimes, Published, Publisher
 from pui.adapters.channel.signing_keys import ALL_NAMES, ROLE_NAMES, SigningKeys, make_keys
-from pui.adapters.channel.trust_root import fingerprint, install_root
+from pui.adapters.channel.trust_root import install_root
 from pui.adapters.channel.updater import ChannelUpdater, Offer
 from pui.adapters.packs.file_ops import FileOps
 from pui.adapters.packs.install import InstallResult
 from pui.adapters.packs.keys import TrustFolder
 from pui.adapters.packs.web import FetchLimits, Web
+from pui.domain.channel_root import fingerprint
 from tests.support.pack_server import Answer, Talk, pack_server
 from tests.support.pack_shop import PackShop
 from tests.support.pack_simulator import APP, KEY, PackSim

@@ -13,11 +13,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pui.adapters.channel.trust_root import fingerprint, install_root
+from pui.adapters.channel.trust_root import install_root
 from pui.adapters.channel.updater import ChannelUpdater, Offer
 from pui.adapters.packs.install import PackInstaller
 from pui.adapters.packs.this_app import this_app
 from pui.adapters.paths import AppPaths
+from pui.domain.channel_root import fingerprint
 from tests.support.memory_child import peak_kib
 
 

@@ -147,6 +147,11 @@ def pack(version: int, state: str = "active", **more: Any) -> dict[str, Any]:
     }
 
 
+def trust(**more: Any) -> dict[str, Any]:
+    shown = {"fingerprint": "5f2c" * 16, "version": 1, "expires": "2027-11-26T09:10:11Z", "is_shipped": True}
+    return {**shown, "problem": "", **more}
+
+
 def pack_view(**more: Any) -> dict[str, Any]:
     active, previous = pack(2026112001), pack(2026100201, "previous", created="2026-10-02T09:10:11Z")
     return {
@@ -156,6 +161,7 @@ def pack_view(**more: Any) -> dict[str, Any]:
         "disk_use_bytes": 702_310_400,
         "disk_limit_bytes": 4_000_000_000,
         "channel": "stable",
+        "trust": trust(),
         "can_build": True,
         "update": None,
         "last_check_ms": now_ms() - 3 * HOUR_MS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.scenes import daily, fresh, job, models_view, now_ms, pack, pack_view
+from tests.support.scenes import daily, fresh, job, models_view, now_ms, pack, pack_view, trust
 from tests.support.scripted_bridge import Refusal
 from tests.ui.conftest import Show
 
@@ -195,6 +195,21 @@ def test_the_model_of_ones_own_server_is_named_and_its_channel_asked_natively(sh
     page.evaluate("location.hash = '#/settings/packs'")
     page.get_by_role("button", name="Set…").click()
     expect(page.get_by_text("https://packs.example/pui")).to_be_visible()
+
+
+def test_the_trusted_root_is_shown_and_another_asked_natively(show: Show) -> None:
+    bridge = daily()
+    damaged = trust(fingerprint="", version=0, expires="", problem="host.permission: others may write to it.")
+    bridge.hello["packs"] = pack_view(trust=damaged)
+    bridge.answer("pack.trust_root", lambda _params: pack_view(trust=trust(fingerprint="ab" * 32)))
+    page = show(bridge, "settings/packs")
+    root = page.locator(".row", has_text="Trusted root")
+    expect(root).to_contain_text("host.permission")
+    root.get_by_role("button", name="Trust a channel…").click()
+    expect(root).to_contain_text("ab" * 32)
+    expect(root).to_contain_text("Version 1, valid until")
+    expect(root).to_contain_text("came with pui")
+    assert bridge.wait_for("pack.trust_root") == [{}]
 
 
 def test_moving_the_data_folder_is_followed_and_not_offered_while_tasks_run(show: Show) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.scenes import emulated, finding, fresh, job, no_pack_view, now_ms, pack_view, setup_view
+from tests.support.scenes import emulated, finding, fresh, job, no_pack_view, now_ms, pack_view, setup_view, trust
 from tests.ui.conftest import Show
 
 pytestmark = pytest.mark.gui
@@ -36,6 +36,27 @@ def test_a_newcomer_is_led_step_by_step(show: Show) -> None:
     expect(steps.nth(2)).to_have_attribute("aria-current", "step")
     page.get_by_role("link", name="Try the demo").click()
     expect(page.get_by_role("heading", name="New task")).to_be_visible()
+
+
+def test_a_newcomer_with_a_channel_of_ones_own_is_told_what_is_missing(show: Show) -> None:
+    bridge = fresh()
+    bridge.hello["packs"] = no_pack_view(channel="", trust=None)
+    named = no_pack_view(channel="https://packs.example/pui", trust=None)
+    bridge.answer("pack.set_channel", lambda _params: named)
+    trusted = no_pack_view(channel="https://packs.example/pui", trust=trust(is_shipped=False))
+    bridge.answer("pack.trust_root", lambda _params: trusted)
+    page = show(bridge, "setup")
+    install = page.get_by_role("button", name="Install runtime")
+    expect(install).to_be_disabled()
+    page.get_by_role("button", name="Set the address…").click()
+    expect(page.locator(".channel-needs")).to_contain_text("https://packs.example/pui")
+    expect(page.get_by_role("button", name="Set the address…")).to_have_count(0)
+    expect(install).to_be_disabled()
+    page.get_by_role("button", name="Trust a channel…").click()
+    expect(page.locator(".channel-needs")).to_have_count(0)
+    install.click()
+    assert bridge.wait_for("pack.install") == [{"source": "channel"}]
+    assert bridge.wait_for("pack.trust_root") == [{}]
 
 
 def test_a_job_can_be_cancelled_and_goes_on(show: Show) -> None:

@@ -21,8 +21,9 @@ import pytest
 
 from pui.adapters.channel.publish import Publisher
 from pui.adapters.channel.signing_keys import ALL_NAMES, SigningKeys, make_keys
-from pui.adapters.channel.trust_root import fingerprint, install_root
+from pui.adapters.channel.trust_root import install_root
 from pui.adapters.packs.keys import TrustFolder
+from pui.domain.channel_root import fingerprint
 from pui.domain.manifest import Manifest, ManifestFile, Payload, render_manifest
 from pui.domain.pack_layout import BASE_IMAGE, INITRD, LICENCES, QEMU_IMG, QEMU_LIB_DIR, QEMU_LOADER
 from pui.packbuild.archive import PackFile, write_archive

@@ -25,6 +25,7 @@ from pui.adapters.packs.file_ops import (
 )
 from pui.adapters.paths import ROOT_HISTORY, TRUST_ROOT, own_dir
 from pui.domain.channel import MAX_ROOT_BYTES, release_keys
+from pui.domain.channel_root import ChannelTrust, describe_root
 from pui.domain.errors import HostError, PuiError, SetupError
 from pui.domain.pack_check import WRITABLE_BY_OTHERS
 from pui.domain.trust import (
@@ -96,6 +97,22 @@ def _load_roots(paths: Iterable[Path], keys: Sequence[TrustedKey], faults: list[
         except PuiError as error:
             faults.append(f"{path.name}: {error.message}")
     return tuple(groups)
+
+
+def channel_trust(trust_dir: Path, shipped: bytes | None) -> ChannelTrust | None:
+    """The trusted root, else the one that came with the app and will be; one that cannot be used says why."""
+    try:
+        with mapped_os_errors(f"reading the trust folder {trust_dir}"):
+            if trust_dir.exists():
+                _check_private(trust_dir)
+        data = read_private_file(trust_dir / TRUST_ROOT, MAX_ROOT_BYTES) or shipped
+        if data is None:
+            return None
+        facts = describe_root(data)
+        is_shipped = shipped is not None and facts.shares_a_signer(describe_root(shipped))
+        return ChannelTrust(facts.fingerprint, facts.version, facts.expires, is_shipped)
+    except PuiError as error:
+        return ChannelTrust(problem=f"{error.code}: {error.message}. {error.hint}")
 
 
 def without_revoked(group: KeyGroup, keys: Iterable[TrustedKey]) -> KeyGroup:

@@ -15,7 +15,7 @@ from pui.adapters.data_dir import check_not_moved
 from pui.adapters.packs.archive import Progress
 from pui.adapters.packs.floor_rate import CheckStopped, never_stopped
 from pui.adapters.packs.install import InstallResult
-from pui.adapters.packs.keys import TrustFolder, load_trust, trust_development_key
+from pui.adapters.packs.keys import TrustFolder, channel_trust, load_trust, trust_development_key
 from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.repair import RepairResult
 from pui.adapters.packs.slots import read_slot
@@ -23,6 +23,7 @@ from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSourc
 from pui.adapters.packs.store import PackListing
 from pui.adapters.packs.web import Web
 from pui.adapters.paths import AppPaths, own_dir
+from pui.domain.channel_root import OfferedRoot, fingerprint
 from pui.domain.errors import CallerError, HostError, PuiError, SetupError
 from pui.domain.pack_job import Phase, Step
 from pui.domain.pack_life import PackView
@@ -84,7 +85,8 @@ class PackOperations:
         """See ports.PackWork. Raises SetupError data.moved too."""
         check_not_moved(self._paths)
         packs = tuple(_listed(pack) for pack in self.life.store.list())
-        return StoreFacts(packs, self.life.view(), self.life.store.disk_use_bytes())
+        trust = channel_trust(self._paths.trust_dir, self._around.shipped_root)
+        return StoreFacts(packs, self.life.view(), self.life.store.disk_use_bytes(), trust)
 
     def can_build(self) -> bool:
         return self._builder.is_possible()
@@ -96,6 +98,20 @@ class PackOperations:
         """See ports.PackWork."""
         offer = self.updater().check()
         return known_offer(offer) if offer.is_newer else None
+
+    def read_root(self, file: Path) -> OfferedRoot:
+        """See ports.PackWork."""
+        from pui.adapters.channel.trust_root import offered_root  # with python-tuf
+
+        check_not_moved(self._paths)
+        return offered_root(self._paths, file)
+
+    def trust_root(self, root: bytes, told: str) -> None:
+        """See ports.PackWork."""
+        from pui.adapters.channel.trust_root import install_root
+
+        check_not_moved(self._paths)
+        install_root(self._paths, root, told, replace=True)
 
     def update(self, report: StepReport) -> JobResult:
         """See ports.PackWork. Where no pack is active, the newest one is installed even if it was there before."""
@@ -177,7 +193,8 @@ class PackOperations:
             raise CallerError(
                 "caller.bad_request",
                 "no channel is named",
-                hint="`pui settings set channel URL`; for one command: --channel URL or PUI_CHANNEL.",
+                hint="In the window: Settings, Runtime, «Set…»; in a terminal: `pui settings set channel URL`, or for "
+                "one command --channel URL or PUI_CHANNEL.",
             )
         self.ensure_root()
         web = (self._around.web or Web()).stoppable(check_stopped)
@@ -217,7 +234,7 @@ class PackOperations:
 
     def ensure_root(self) -> None:
         """A root that came with the app is trusted, unless the person has chosen one."""
-        from pui.adapters.channel.trust_root import fingerprint, install_root
+        from pui.adapters.channel.trust_root import install_root
 
         shipped = self._around.shipped_root
         if shipped is not None and not self._paths.trust_root.exists():

@@ -8,6 +8,7 @@ import { call } from "../bridge.js";
 import { bytes, date } from "../format.js";
 import { orToast, packs, settings } from "../store.js";
 import { t } from "../strings.js";
+import { isChannelReady, rootWords, setChannel, trustRoot } from "../components/channel.js";
 import { Ago, Button, Notice, Progress } from "../components/controls.js";
 import { Dialog, confirm } from "../components/dialog.js";
 import { Icon } from "../components/icons.js";
@@ -53,7 +54,7 @@ function Installed({ view, isBusy, onRollBack }) {
     view.can_build && { label: t("setup.build"), icon: "box", run: () => startJob("install", { source: "build" }) },
   ];
   const actions = html`${view.previous && html`<${Button} size="small" icon="again" disabled=${isBusy} onClick=${onRollBack}>${t("setup.roll_back")}</${Button}>`}
-    ${!view.active && html`<${Button} size="small" kind="primary" icon="download" disabled=${isBusy} onClick=${() => startJob("install", { source: "channel" })}>${t("setup.install")}</${Button}>`}
+    ${!view.active && html`<${Button} size="small" kind="primary" icon="download" disabled=${isBusy || !isChannelReady(view)} title=${isChannelReady(view) ? undefined : t("setup.missing_title")} onClick=${() => startJob("install", { source: "channel" })}>${t("setup.install")}</${Button}>`}
     <${MenuButton} label=${t("packs.more")} items=${items.map((one) => one && { ...one, disabled: isBusy })} />`;
   return html`<${Group} title=${t("packs.installed")} actions=${actions}>
     ${view.packs.length ? inOrder(view.packs).map((/** @type {any} */ one) => html`<${Pack} key=${one.pack_id} pack=${one} />`) : html`<p class="row hint">${t("status.no_pack")}</p>`}
@@ -86,14 +87,11 @@ function Updates({ view }) {
     setChecking(false);
     if (found) packs.value = found;
   };
-  const setChannel = async () => {
-    const found = await orToast(call("pack.set_channel"));
-    if (found) packs.value = found;
-  };
   const words = view.last_check_ms ? html`${t("packs.last_check")} <${Ago} at=${view.last_check_ms} />` : t("packs.never_checked");
   const hours = [...new Set([...INTERVALS_H, own.update_interval_h])].sort((a, b) => a - b).map((value) => ({ value, label: value % 24 ? t("packs.hours", { n: value }) : t("packs.days", { n: value / 24 }) }));
   return html`<${Group} title=${t("packs.updates")}>
     <${Row} label=${t("packs.channel")} hint=${view.channel ? html`<span class="wrap">${view.channel}</span>` : t("packs.no_channel")}><span class="hint">${words}</span><${Button} size="small" kind="quiet" onClick=${setChannel}>${t("packs.set_channel")}</${Button}><${Button} size="small" icon="retry" isBusy=${isChecking} onClick=${check}>${t("packs.check")}</${Button}></${Row}>
+    <${Row} label=${t("packs.root")} hint=${rootWords(view.trust)}><${Button} size="small" kind="quiet" icon="shield" disabled=${view.job?.state === "running"} onClick=${trustRoot}>${t("packs.root_trust")}</${Button}></${Row}>
     <${SwitchRow} id="u-check" label=${t("packs.auto_check")} hint=${t("packs.auto_check_hint")} isOn=${own.update_check} onChange=${(/** @type {boolean} */ value) => change("update_check", value)} />
     ${own.update_check && html`<${SelectRow} id="u-interval" label=${t("packs.interval")} value=${own.update_interval_h} options=${hours} onChange=${(/** @type {number} */ value) => change("update_interval_h", value)} />
       <${SwitchRow} id="u-download" label=${t("packs.auto_download")} hint=${t("packs.auto_download_hint")} isOn=${own.update_download} onChange=${(/** @type {boolean} */ value) => change("update_download", value)} />

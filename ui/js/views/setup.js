@@ -9,6 +9,7 @@ import { bytes, memory } from "../format.js";
 import { href } from "../router.js";
 import { orToast, packs, setup, tasks } from "../store.js";
 import { t } from "../strings.js";
+import { ChannelNeeds, isChannelReady } from "../components/channel.js";
 import { Ago, Button, Elapsed } from "../components/controls.js";
 import { confirm } from "../components/dialog.js";
 import { Icon } from "../components/icons.js";
@@ -75,7 +76,7 @@ function Runtime() {
     ${job && html`<${JobCard} job=${job} onRetry=${() => retryJob(job, () => install(last.current.source))} />`}
     ${!view.active && !isRunning && html`<div class="card install">
       <p>${t("setup.runtime_text")}</p>
-      <${InstallButtons} onInstall=${install} canBuild=${view.can_build} />
+      <${InstallButtons} onInstall=${install} view=${view} />
     </div>`}
   </section>`;
 }
@@ -87,11 +88,12 @@ function retryJob(job, install) {
   else install();
 }
 
-/** @param {{onInstall: (source: string) => void, canBuild: boolean}} props */
-const InstallButtons = ({ onInstall, canBuild }) =>
-  html`<div class="button-row"><${Button} kind="primary" icon="download" onClick=${() => onInstall("channel")}>${t("setup.install")}</${Button}>
+/** @param {{onInstall: (source: string) => void, view: any}} props */
+const InstallButtons = ({ onInstall, view }) =>
+  html`${!isChannelReady(view) && html`<${ChannelNeeds} view=${view} />`}
+  <div class="button-row"><${Button} kind="primary" icon="download" disabled=${!isChannelReady(view)} title=${isChannelReady(view) ? undefined : t("setup.missing_title")} onClick=${() => onInstall("channel")}>${t("setup.install")}</${Button}>
     <${Button} icon="folder" onClick=${() => onInstall("file")}>${t("setup.install_file")}</${Button}>
-    ${canBuild && html`<${Button} kind="quiet" icon="box" title=${t("setup.build_hint")} onClick=${() => onInstall("build")}>${t("setup.build")}</${Button}>`}</div>`;
+    ${view.can_build && html`<${Button} kind="quiet" icon="box" title=${t("setup.build_hint")} onClick=${() => onInstall("build")}>${t("setup.build")}</${Button}>`}</div>`;
 
 // findings
 
@@ -120,7 +122,7 @@ function FindingActions({ action }) {
   const again = html`<${Button} size="small" icon="retry" isBusy=${isBusy} onClick=${checkAgain}>${t("setup.check")}</${Button}>`;
   const one = (/** @type {string} */ key, /** @type {() => void} */ run, /** @type {string} */ icon) =>
     html`<div class="button-row"><${Button} size="small" kind="primary" icon=${icon} onClick=${run}>${t(key)}</${Button}>${again}</div>`;
-  if (action === "install_pack") return html`<${InstallButtons} onInstall=${(/** @type {string} */ source) => startJob("install", { source })} canBuild=${packs.value.can_build} />`;
+  if (action === "install_pack") return html`<${InstallButtons} onInstall=${(/** @type {string} */ source) => startJob("install", { source })} view=${packs.value} />`;
   if (action === "repair_pack") return one("setup.repair", () => startJob("repair"), "retry");
   if (action === "try_pack") return one("setup.try", () => startJob("try"), "play");
   if (action === "roll_back") return one("setup.roll_back", rollBack, "again");
