@@ -2,12 +2,14 @@
 
 In: a floor under the rate of all received bytes and a window; whether somebody has stopped it. Out: httpx responses;
 httpx.ReadTimeout when a server sends too little for a whole window; what the stop raises, within STOP_LOOK_S.
-Never: a proxy. httpx alone times out only on silence, so one byte now and then, in a head or between chunks that
-give the caller nothing, would hold it for days; and it waits for ever for the answer behind one "100 Continue" more.
+Never: a proxy that nobody asked for. httpx alone times out only on silence, so one byte now and then, in a head or
+between chunks that give the caller nothing, would hold it for days; and it waits for ever for the answer behind one
+"100 Continue" more.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -31,20 +33,35 @@ def never_stopped() -> None:
     """Nobody can stop it."""
 
 
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
 @cache
-def _authorities() -> ssl.SSLContext:
-    """Made once: reading the certificates takes longer than most requests. Without the environment's variables."""
-    return httpx.create_ssl_context(trust_env=False)
+def _authorities(*places: str | None) -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than most requests. `places` are the values of the variables
+    that name others, none when the environment has no say."""
+    return httpx.create_ssl_context(trust_env=bool(places))
 
 
 class FloorRateTransport(httpx.BaseTransport):
     """HTTP/1.1 over TCP or TLS. One instance for one download."""
 
-    def __init__(self, floor_bytes_per_s: int, window_s: float, check_stopped: CheckStopped = never_stopped) -> None:
-        """`check_stopped` raises when the person has stopped it."""
+    def __init__(
+        self,
+        floor_bytes_per_s: int,
+        window_s: float,
+        check_stopped: CheckStopped = never_stopped,
+        *,
+        proxy: httpx.Proxy | None = None,
+        trust_environment: bool = False,
+    ) -> None:
+        """`check_stopped` raises when the person has stopped it. `trust_environment`: its certificate variables count.
+
+        Raises httpx.UnsupportedProtocol for a proxy that is not one of HTTP.
+        """
         self._watch = _Watch(floor_bytes_per_s, window_s, check_stopped)
-        backend = _FloorBackend(self._watch)
-        self._pool = httpcore.ConnectionPool(ssl_context=_authorities(), network_backend=backend)
+        places = [os.environ.get(name) for name in _CERTIFICATE_VARIABLES] if trust_environment else []
+        self._pool = _pool(_FloorBackend(self._watch), _authorities(*places), proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(
@@ -69,7 +86,21 @@ class FloorRateTransport(httpx.BaseTransport):
         self._pool.close()
 
 
-_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+def _pool(backend: _FloorBackend, context: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
+    if proxy is None:
+        return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+    if proxy.url.scheme not in ("http", "https"):
+        raise httpx.UnsupportedProtocol(f"a proxy of the kind {proxy.url.scheme!r} is not used")
+    return httpcore.HTTPProxy(
+        str(proxy.url),
+        proxy_auth=proxy.raw_auth,
+        ssl_context=context,
+        proxy_ssl_context=context if proxy.url.scheme == "https" else None,
+        network_backend=backend,
+    )
+
+
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)
 
 
 def _as_httpx(error: Exception) -> httpx.TransportError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
+import urllib.request
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class FetchLimits:
 class Web:
     """Reads from servers within `limits`. `trust_environment` uses its proxies and certificate variables.
 
-    `check_stopped` raises when the person has stopped what is read; with `trust_environment` nobody asks it.
+    `check_stopped` raises when the person has stopped what is read.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Web:
         limits = self.limits
         timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
         try:
-            with self._client(timeout) as client, closing(self._answer(client, url, headers or {})) as response:
+            with self._client(url, timeout) as client, closing(self._answer(client, url, headers or {})) as response:
                 _check_answer(response, accept)
                 yield response
         except httpx.TimeoutException as error:
@@ -86,10 +87,15 @@ class Web:
                     raise DownloadError("fetch.stalled", f"{response.url}: {received} bytes in {elapsed_s:.0f} s")
                 start_s, received = time.monotonic(), 0
 
-    def _client(self, timeout: httpx.Timeout) -> httpx.Client:
-        if self._trust_environment:  # httpx finds the proxies; a drip in a head is then ended by silence only
-            return httpx.Client(timeout=timeout)
-        transport = FloorRateTransport(self.limits.floor_bytes_per_s, self.limits.window_s, self._check_stopped)
+    def _client(self, url: httpx.URL, timeout: httpx.Timeout) -> httpx.Client:
+        """httpx is never asked to find the proxies itself: its own connections know no floor and no stop."""
+        transport = FloorRateTransport(
+            self.limits.floor_bytes_per_s,
+            self.limits.window_s,
+            self._check_stopped,
+            proxy=_environment_proxy(url) if self._trust_environment else None,
+            trust_environment=self._trust_environment,
+        )
         return httpx.Client(timeout=timeout, transport=transport, trust_env=False)
 
     def _answer(self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
@@ -105,6 +111,24 @@ class Web:
                 raise DownloadError("fetch.redirect", f"{url} redirects to another origin, {_shown_origin(target)}")
             url = target
         raise DownloadError("fetch.redirect", f"{url} redirects more than {self.limits.max_redirects} times")
+
+
+def _environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
+    """The proxy that the environment (on macOS and Windows also the system) names for this address.
+
+    Raises httpx.UnsupportedProtocol, httpx.InvalidURL for one that is no address of a proxy.
+    """
+    named = urllib.request.getproxies()
+    proxy = named.get(url.scheme) or named.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.host):
+        return None
+    try:
+        found = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError as error:
+        raise httpx.UnsupportedProtocol(f"the proxy of the environment is not used: {error}") from error
+    if (found.url.port or 0) > 65_535:
+        raise httpx.UnsupportedProtocol("the proxy of the environment has a port that does not exist")
+    return found
 
 
 def checked_url(url: str) -> httpx.URL:
