@@ -125,7 +125,7 @@ CODES: Mapping[str, CodeInfo] = {
     ),
     "index.untrusted": CodeInfo(
         "The channel is not signed by the keys you trust.",
-        "`pui pack trust-root --help` tells how to trust a channel's root; a change of it needs its operator's word.",
+        "Settings, Runtime, «Trust a channel…» or `pui pack trust-root`: a new root needs its operator's word.",
         Retry.NEVER,
     ),
     "index.clock": CodeInfo(

@@ -38,7 +38,10 @@ class TerminalDialogs:
     async def choose_file(self, title: str, suffixes: Sequence[str]) -> Path | None:
         kind = f" ({', '.join(suffixes)})" if suffixes else ""
         path = await self._ask_path(title, f"the file's path{kind}")
-        return path if path is not None and await asyncio.to_thread(path.is_file) else None
+        if path is None or await asyncio.to_thread(path.is_file):
+            return path
+        self._write(f"  There is no file {scrub_line(str(path), 400)}.")
+        return None
 
     async def save_file(self, title: str, name: str) -> Path | None:
         path = await self._ask_path(f"{title} {name}", "the path to write")

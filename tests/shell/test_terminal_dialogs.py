@@ -51,13 +51,14 @@ def test_paths_are_typed(tmp_path: Path) -> None:
     file.write_text("x")
 
     async def story() -> None:
-        dialogs, _ = _dialogs(
+        dialogs, shown = _dialogs(
             str(tmp_path), "", str(file), str(tmp_path), str(tmp_path), str(file), "no", str(file), "yes"
         )
         assert await dialogs.choose_folder("f") == tmp_path
         assert await dialogs.choose_folder("f") is None
         assert await dialogs.choose_file("f", [".pui-bundle"]) == file
         assert await dialogs.choose_file("f", []) is None  # a folder is no file
+        assert shown[-1] == f"  There is no file {tmp_path}."
         assert await dialogs.save_file("s", "new.txt") == tmp_path / "new.txt"
         assert await dialogs.save_file("s", "x") is None  # not replaced
         assert await dialogs.save_file("s", "x") == file

@@ -33,9 +33,9 @@ export function rootWords(trust) {
   return html`${words}${trust.is_shipped && ` · ${t("packs.root_shipped")}`} · <span class="mono wrap">${trust.fingerprint}</span>`;
 }
 
-/** What a channel still needs before anything can be installed from it. @param {{view: any}} props */
+/** What a channel needs before anything can be installed from it; nothing of the one that came with pui. @param {{view: any}} props */
 export const ChannelNeeds = ({ view }) =>
-  html`<div class="channel-needs"><p>${t("setup.missing")}</p><ul>
+  isChannelReady(view) && view.trust.is_shipped ? null : html`<div class="channel-needs">${!isChannelReady(view) && html`<p>${t("setup.missing")}</p>`}<ul>
     <${Need} isThere=${!!view.channel} words=${t("setup.missing_channel")} detail=${view.channel}><${Button} size="small" onClick=${setChannel}>${t("setup.set_channel")}</${Button}></${Need}>
     <${Need} isThere=${isRootUsable(view)} words=${t("setup.missing_root")} detail=${view.trust && rootWords(view.trust)}><${Button} size="small" icon="shield" onClick=${trustRoot}>${t("packs.root_trust")}</${Button}></${Need}>
   </ul></div>`;
@@ -43,4 +43,4 @@ export const ChannelNeeds = ({ view }) =>
 /** @param {{isThere: boolean, words: string, detail: any, children?: any}} props */
 const Need = ({ isThere, words, detail, children }) =>
   html`<li class=${isThere ? "done" : "todo"}><${Icon} name=${isThere ? "check" : "blocked"} size=${14} label=${t(isThere ? "setup.step_done" : "setup.needed")} />
-    <span><b>${words}</b>${detail && html`<small class="wrap">${detail}</small>`}</span>${!isThere && children}</li>`;
+    <span><b>${words}</b>${detail && html`<small class="wrap">${detail}</small>`}</span>${children}</li>`;

@@ -90,7 +90,7 @@ function retryJob(job, install) {
 
 /** @param {{onInstall: (source: string) => void, view: any}} props */
 const InstallButtons = ({ onInstall, view }) =>
-  html`${!isChannelReady(view) && html`<${ChannelNeeds} view=${view} />`}
+  html`<${ChannelNeeds} view=${view} />
   <div class="button-row"><${Button} kind="primary" icon="download" disabled=${!isChannelReady(view)} title=${isChannelReady(view) ? undefined : t("setup.missing_title")} onClick=${() => onInstall("channel")}>${t("setup.install")}</${Button}>
     <${Button} icon="folder" onClick=${() => onInstall("file")}>${t("setup.install_file")}</${Button}>
     ${view.can_build && html`<${Button} kind="quiet" icon="box" title=${t("setup.build_hint")} onClick=${() => onInstall("build")}>${t("setup.build")}</${Button}>`}</div>`;
