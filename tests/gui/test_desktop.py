@@ -6,6 +6,7 @@ In: pages that do what is forbidden. Out: verdicts of tests.support.desktop. Nev
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def test_a_request_that_leaves_is_caught(playwright: Playwright, trap: desktop.C
         page.set_content(f"<img src='{trap.url}/a'><img src='http://canary.example/b'>", wait_until="load")
         assert sorted(trap.calls) == ["GET /a HTTP/1.1", "GET http://canary.example/b HTTP/1.1"]
         assert len([fault for fault in seen.faults() if fault.startswith("request")]) == 2
+
+
+def test_a_connection_without_a_byte_is_no_call(trap: desktop.Canary) -> None:
+    for said in (b"", b"GET /x HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", trap.port), timeout=10.0) as client:
+            client.sendall(said)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):
+                pass
+    assert trap.calls == ["GET /x HTTP/1.1"]
 
 
 def test_what_the_content_policy_stops_is_no_fault(playwright: Playwright, trap: desktop.Canary) -> None:

@@ -99,6 +99,8 @@ def _answer(client: socket.socket, canary: Canary) -> None:
     with client, suppress(OSError):
         client.settimeout(1.0)
         line = client.recv(2048).split(b"\r\n")[0].decode("latin-1")
+        if not line:  # Chromium opens connections ahead for services of its own and closes them without a byte
+            return
         host = re.sub(r"^\S* (?:\w+://)?", "", line).split(" ")[0].split("/")[0].split(":")[0]
         if not host.endswith(_CHROMIUMS_OWN):
             canary.calls.append(line)
