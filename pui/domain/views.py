@@ -32,11 +32,15 @@ _Json = Mapping[str, JsonValue]
 
 @dataclass(frozen=True)
 class LiveLook:
-    """What a live task shows beside its journal: pi's state, whether a question waits, the newest statistics."""
+    """What a live task shows beside its journal: pi's state, whether a question waits, the newest statistics.
+
+    `first_run_is_over`: pi has settled once, so that idle means the person's turn and not a prompt on its way.
+    """
 
     agent_state: str
     agent_label: str
     is_busy: bool
+    first_run_is_over: bool
     has_question: bool
     stats: _Json | None
 
@@ -146,8 +150,8 @@ def _needs_you(view: TaskView, live: LiveLook | None) -> str:
         return ""
     if live.has_question:
         return "question"
-    waits = view.spec.get("is_interactive") is True and live.agent_state == "idle" and not live.is_busy
-    return "turn" if waits else ""
+    waits = live.first_run_is_over and live.agent_state == "idle" and not live.is_busy
+    return "turn" if waits and view.spec.get("is_interactive") is True else ""
 
 
 def _stats(view: TaskView, live: LiveLook | None) -> _Json:

@@ -284,8 +284,14 @@ class TaskBoard:
     def _look(self, live: LiveTask) -> LiveLook:
         panel = live.session.panel
         state = panel.agent.state
-        label = self._supervisor.agent_chart.states[state].label
-        return LiveLook(state, label, panel.is_busy, bool(panel.dialogs), panel.stats)
+        return LiveLook(
+            agent_state=state,
+            agent_label=self._supervisor.agent_chart.states[state].label,
+            is_busy=panel.is_busy,
+            first_run_is_over=live.session.first_run_is_over,
+            has_question=bool(panel.dialogs),
+            stats=panel.stats,
+        )
 
     async def _history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
         return await asyncio.to_thread(read_history, self._services.files, task_id, before_key, limit)

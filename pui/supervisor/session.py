@@ -79,6 +79,7 @@ class Session:
         self._timers: dict[str, asyncio.Future[None]] = {}
         self._stored_chars = 0
         self._odd_lines = 0
+        self._first_run_is_over = False
         self._is_over = False
         self.panel = AgentPanel(agent_chart)
         self.log = EntryLog(first_key=first_key)
@@ -112,6 +113,11 @@ class Session:
     def is_usable(self) -> bool:
         """pi has answered and has not ended."""
         return self._channel is not None and not self._is_over and self.panel.agent.state not in ("starting", "exited")
+
+    @property
+    def first_run_is_over(self) -> bool:
+        """pi has settled, or what it was told first began no run: before that an idle pi has its prompt to come."""
+        return self._first_run_is_over
 
     def pi_has_exited(self) -> None:
         """PID 1 has said so."""
@@ -180,12 +186,16 @@ class Session:
         command that has not ended yet. Raises GuestError agent.refused, agent.no_answer.
         """
         behaviour = "followUp" if how == "follow_up" else "steer"
-        asked = self.ask_soon(
-            "prompt", LONG_LIMIT_S, message=message, streamingBehavior=behaviour, **_with_images(images)
-        )
-        data = await self._start(asked)
+        fields = {"message": message, "streamingBehavior": behaviour, **_with_images(images)}
+        data = await self._start(self._ask_for_run(fields))
         disposition = "waiting" if data is None else data.get("disposition")
         return disposition if disposition in ("started", "queued", "handled", "waiting") else "started"
+
+    async def _ask_for_run(self, fields: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        data = await self.ask_soon("prompt", LONG_LIMIT_S, **fields)
+        if data.get("disposition") == "handled":  # an extension's command: no run follows
+            self._end_first_run()
+        return data
 
     async def abort(self) -> dict[str, JsonValue]:
         """Stop the run; returns what was in the queue and is not sent any more (as pi gave it back).
@@ -256,6 +266,7 @@ class Session:
         """Something that did not work, told in the transcript where the person reads."""
         for change in self._transcript.note("error", f"{fault.message} ({fault.code})", self._now_ms(), is_error=True):
             self._tell_change(change)
+        self._end_first_run()
 
     async def _start(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """The result of `work`, or None when it takes longer than SEND_WAIT_S; then a failure is told later."""
@@ -317,6 +328,12 @@ class Session:
         self._settled_count += 1
         self._settled.set()
         self._settled = asyncio.Event()
+        self._end_first_run()
+
+    def _end_first_run(self) -> None:
+        if not self._first_run_is_over:
+            self._first_run_is_over = True
+            self.on_news()
 
     def _follow_agent(self, event: RpcEvent) -> None:
         agent = self.panel.agent

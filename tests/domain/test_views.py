@@ -47,7 +47,7 @@ def fact(**facts: Any) -> tuple[str, dict[str, Any]]:
 
 def look(**change: Any) -> LiveLook:
     base: dict[str, Any] = {"agent_state": "idle", "agent_label": "Idle", "is_busy": False, "has_question": False}
-    return LiveLook(**(base | {"stats": None} | change))
+    return LiveLook(**(base | {"first_run_is_over": True, "stats": None} | change))
 
 
 def test_a_row_of_a_task_that_runs() -> None:
@@ -80,6 +80,8 @@ def test_a_row_of_a_task_that_runs() -> None:
     ("state", "live", "needs"),
     [
         ("running", look(), "turn"),
+        ("running", look(first_run_is_over=False), ""),
+        ("running", look(first_run_is_over=False, has_question=True), "question"),
         ("running", look(is_busy=True), ""),
         ("running", look(agent_state="streaming"), ""),
         ("running", look(has_question=True, is_busy=True), "question"),

@@ -75,6 +75,23 @@ def test_a_task_waits_for_the_person_until_it_is_finished(folder: Path) -> None:
     assert b'"stats"' in world.files.read_journal("t1")
 
 
+def test_it_is_not_the_persons_turn_before_the_first_run_has_settled(folder: Path) -> None:
+    async def story(rig: TaskRig) -> None:
+        task_id = await rig.task()
+        shown = []
+        while not rig.world.guest.prompts:
+            shown.append(_state_and_needs(rig, task_id))
+            await asyncio.sleep(0)
+        assert ("running", "idle", "") in shown and {needs for *_, needs in shown} == {""}
+        await until(lambda: _state_and_needs(rig, task_id) == ("running", "streaming", ""), "pi never began")
+        await rig.call("agent.abort", task_id=task_id)
+        await until(lambda: _state_and_needs(rig, task_id) == ("running", "idle", "turn"), "not the person's turn")
+        await until(lambda: any(e["row"]["needs_you"] == "turn" for e in rig.of("task")), "the page was not told")
+        await rig.finish(task_id)
+
+    play(folder, story, FakeScript(stays_busy=True))
+
+
 def test_an_error_of_the_model_is_an_entry_and_not_the_end(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         live = await rig.running()
@@ -93,6 +110,10 @@ def test_what_pi_refuses_is_told_in_the_conversation(folder: Path) -> None:
         await until(lambda: bool(rig.of("entry")), "nothing was told")
         text = rig.of("entry")[0]["entry"]["text"]
         assert "pi refused `prompt`: no<U+202E>" in text and "agent.refused" in text
+        await until(
+            lambda: _state_and_needs(rig, task_id) == ("running", "idle", "turn"),
+            "no run follows, so it is the person's turn",
+        )
         assert await rig.refused("agent.send", task_id=task_id, message="x", how="prompt") == "agent.refused"
         await rig.finish(task_id)
 
@@ -119,6 +140,12 @@ def test_steer_queue_and_abort(folder: Path) -> None:
         await rig.finish(task["task_id"])
 
     play(folder, story, FakeScript(stays_busy=True))
+
+
+def _state_and_needs(rig: TaskRig, task_id: str) -> tuple[str, ...]:
+    row = rig.desk.board.row(task_id)
+    assert row is not None
+    return str(row["state"]), str(row["agent_state"]), str(row["needs_you"])
 
 
 def _queue(rig: TaskRig) -> tuple[list[str], list[str]]:
