@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # the window's server is there before the app is imported
     from pui.shell.router import Router
 
 INDEX = "index.html"
+DOOR = "door.html"
+"""Shown for the index without its capability by `pui serve`: it knows whether this tab had one before a reload."""
 HEAD_END = "</head>"
 _SCRIPT = re.compile(r'<script type="module" src="([^"]+)"')
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*?(?:from\s*)?"([^"]+)"', re.MULTILINE)
@@ -137,7 +139,9 @@ class PageSite:
         router: Router | None = None,
         feed: EventFeed | None = None,
     ) -> None:
-        self._files = {path: file for path, file in files.items() if path != f"/{INDEX}"}
+        self._files = {path: file for path, file in files.items() if path not in (f"/{INDEX}", f"/{DOOR}")}
+        door = None if router is None else files.get(f"/{DOOR}")
+        self._door = b"" if door is None else door.read_bytes()
         text = files[f"/{INDEX}"].read_text(encoding="utf-8")
         self._index = text.replace(HEAD_END, module_preloads(files, text) + HEAD_END, 1)
         self._session = session
@@ -176,7 +180,7 @@ class PageSite:
 
     def _serve_index(self, request: PageRequest) -> PageAnswer:
         if not hmac.compare_digest(request.query.get("k", "").encode(), self._session.key.encode()):
-            return self._refuse(403)
+            return self._answer(403, "text/html; charset=utf-8", self._door) if self._door else self._refuse(403)
         token = self._session.token if request.method == "HEAD" else self._session.renew()
         text = self._index
         for name, value in (("pui-token", token), ("pui-carrier", self._carrier)):

@@ -9,6 +9,7 @@
  * Browser: POST /rpc and server-sent events from /events.
  */
 import { signal } from "/vendor/preact.js";
+import { hideKey } from "./capability.js";
 
 const MAX_CALL_BYTES = 256 * 1024;
 const FIRST_RETRY_MS = 500;
@@ -197,7 +198,10 @@ async function resync() {
   if (!hello) return;
   cursor = hello.cursor;
   link.value = "up";
-  if (!isWindow) listen();
+  if (!isWindow) {
+    hideKey();
+    listen();
+  }
   onHello(hello);
 }
 
