@@ -52,6 +52,7 @@ from pui.domain.chart_names import CHART_IDS
 from pui.domain.errors import PuiError
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
 from pui.domain.pack_job import Step
+from pui.domain.platforms import jail_words
 from pui.logs import close_log, open_log
 from pui.ports import Dialogs
 from pui.ports.upkeep import SettingsStore, StepReport
@@ -254,7 +255,7 @@ def compose_upkeep(app: App) -> Upkeep:
         here.arch,
         str(app.paths.data),
         lambda: app.packs.slots().previous is not None,
-        jail_reason="this version starts QEMU with its own seccomp filter and without a further jail",
+        jail_reason=jail_words(here),
     )
     watch = UpdateWatch(board, settings, updates, metered, services.clock, random.SystemRandom().random)
     setup = SetupCheck(services, settings, facts)

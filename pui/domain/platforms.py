@@ -70,6 +70,13 @@ def _platform(os: OsName, arch: ArchName) -> Platform:
     )
 
 
+def jail_words(platform: Platform) -> str:
+    """What holds QEMU in instead of a jail, which no platform has: the one sentence for journal, page and terminal."""
+    if platform.has_sandbox:
+        return "QEMU runs with its seccomp sandbox and without capabilities"
+    return "QEMU runs as any other program of yours"
+
+
 PLATFORMS: dict[tuple[str, str], Platform] = {
     (os, arch): _platform(os, arch) for os in ("linux", "macos", "windows") for arch in ("x86_64", "aarch64")
 }

@@ -105,7 +105,7 @@ def task_detail(view: TaskView, disk_use_bytes: int | None) -> dict[str, JsonVal
         "cache": view.spec.get("cache") is True,
         "guest_kernel": _shown(facts.get("guest_kernel")),
         "pack_id": _shown(facts.get("pack")),
-        "jail": _shown(facts.get("jail")),
+        "jail": _jail(facts.get("jail")),
         "share_reason": _shown(facts.get("share_reason")),
         "disk_use_bytes": disk_use_bytes,
         "findings": [_finding(item, facts) for item in (findings if isinstance(findings, list) else [])],
@@ -136,6 +136,12 @@ def record_view(record: Record) -> dict[str, JsonValue]:
         "cause": record.cause,
     }
     return {scrub_line(key, 120): _scrubbed(value) for key, value in record.fields.items()} | head
+
+
+def _jail(fact: JsonValue) -> JsonValue:
+    """None before preflight, and for a journal of an older version, which does not say."""
+    told = _object(fact)
+    return {"is_on": told.get("is_on") is True, "reason": _shown(told.get("reason"))} if told else None
 
 
 def _is_kept(view: TaskView) -> bool:

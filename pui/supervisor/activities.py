@@ -13,6 +13,7 @@ from pui.domain.errors import PuiError
 from pui.domain.events import JsonValue
 from pui.domain.facts import HostFacts
 from pui.domain.pi_session import EarlierTalk
+from pui.domain.platforms import find_platform, jail_words
 from pui.domain.preflight import PackFact, PreflightVerdict, ResourceRequest, decide_preflight
 from pui.domain.task import TaskSpec
 from pui.ports import ChosenFolder, InstalledPack, PackStore
@@ -130,7 +131,13 @@ def _tell(pack: InstalledPack | None, facts: HostFacts | None, verdict: Prefligh
         "share": verdict.share,
         "share_reason": verdict.share_reason,
         "timeout_scale": verdict.timeout_scale,
+        "jail": _jail(facts) if facts else None,
         "findings": [finding.to_json() for finding in verdict.findings],
         "probe_from_cache": facts.from_cache if facts else None,
         "os": facts.os if facts else None,
     }
+
+
+def _jail(facts: HostFacts) -> dict[str, JsonValue]:
+    """As QEMU is started on this computer (qemu_args, adapters/process)."""
+    return {"is_on": False, "reason": jail_words(find_platform(facts.os, facts.arch))}

@@ -149,6 +149,10 @@ def test_a_detail_tells_the_way_and_what_is_held() -> None:
     assert told["findings"][0]["steps"]
     assert "findings" not in detail["facts"] and detail["recovery"] == ["ended qemu"]
     held: Any = task_detail(view_of(("acquired", {"name": "qemu", "kind": "process"})), None)
+    assert (held["jail"], detail["jail"]) == (None, None)
+    no_jail = view_of(fact(jail={"is_on": False, "reason": "a\u202e"}))
+    jail: Any = task_detail(no_jail, None)["jail"]
+    assert jail == {"is_on": False, "reason": "a<U+202E>"}
     assert held["held"] == [{"name": "qemu", "kind": "process", "since_ms": 2000}]
 
 

@@ -59,7 +59,9 @@ def test_a_task_waits_for_the_person_until_it_is_finished(folder: Path) -> None:
     async def story(rig: TaskRig) -> None:
         live = await rig.running()
         await until(lambda: "stats" in live.journal.view.facts, "no statistics after the run")
-        row = (await rig.call("task.open", task_id=live.task_id, tail=5))["row"]
+        opened = await rig.call("task.open", task_id=live.task_id, tail=5)
+        row, no_jail = opened["row"], "QEMU runs with its seccomp sandbox and without capabilities"
+        assert opened["detail"]["jail"] == {"is_on": False, "reason": no_jail}
         assert (row["state"], row["needs_you"], row["agent_state"]) == ("running", "turn", "idle")
         assert (row["cost_usd"], row["tokens"]["total"]) == (0.25, 727)
         assert (await rig.call("agent.send", task_id=live.task_id, message="again", how="prompt")) == {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pui.domain.platforms import find_platform, jail_words
 from tests.support.scripted_bridge import Params, ScriptedBridge
 
 MINUTE_MS = 60_000
@@ -202,6 +203,9 @@ def finding(
     return {**words, "steps": [], **more}
 
 
+NO_JAIL = {"is_on": False, "reason": jail_words(find_platform("linux", "x86_64"))}
+
+
 def setup_view(**more: Any) -> dict[str, Any]:
     return {
         "is_ready": True,
@@ -209,7 +213,7 @@ def setup_view(**more: Any) -> dict[str, Any]:
         "started_ms": None,
         "checked_ms": now_ms() - 2 * MINUTE_MS,
         "accelerator": {"name": "kvm", "label": "KVM", "is_emulated": False},
-        "jail": {"is_on": True, "reason": "bwrap works"},
+        "jail": {**NO_JAIL},
         "findings": [],
         "computer": {
             "os": "Debian GNU/Linux 13",
@@ -374,8 +378,7 @@ def emulated() -> ScriptedBridge:
                             "`sudo modprobe kvm_amd` loads the module."])  # fmt: skip
     tcg = {"name": "tcg", "label": "Emulation (TCG)", "is_emulated": True}
     rows = [{**row, "is_emulated": True, "accelerator": "tcg"} for row in eight_tasks()[:3]]
-    jail = {"is_on": False, "reason": "bwrap is not installed"}
-    view = setup_view(accelerator=tcg, findings=[broken, note], jail=jail)
+    view = setup_view(accelerator=tcg, findings=[broken, note])
     return scripted(hello(setup=view, tasks=rows, is_emulation_allowed=True))
 
 

@@ -90,7 +90,7 @@ addStrings({
   "setup.findings": "What was found", "setup.blocker": "In the way:", "setup.warning": "Warning:", "setup.note": "Note:",
   "setup.repair": "Repair", "setup.try": "Try the runtime again", "setup.roll_back": "Roll back", "setup.clean": "Remove old runtimes",
   "rollback.title": "Roll back the runtime?", "rollback.line": "New tasks use version {version} again. Tasks that run are not touched.",
-  "setup.how": "How tasks run here", "setup.acceleration": "Acceleration", "setup.unknown": "Not known yet", "setup.manage": "Manage", "setup.jail": "Second wall", "setup.jail_on": "On: the machine's process is locked in by the system", "setup.jail_off": "Off: {reason}",
+  "setup.how": "How tasks run here", "setup.acceleration": "Acceleration", "setup.unknown": "Not known yet", "setup.manage": "Manage", "setup.jail": "Jail", "jail.on": "On: {reason}", "jail.off": "Off: {reason}",
   "setup.limits": "Limits", "setup.limit_words": "{machines} machines at a time, up to {memory} of memory and {cpus} processors each",
   "setup.computer": "Computer", "setup.system": "System", "setup.cpu": "Processor", "setup.cpu_count.one": "{n} processor", "setup.cpu_count.other": "{n} processors", "setup.memory": "Memory", "setup.disk": "Disk", "setup.free_of": "{free} free of {total}", "setup.free": "{free} free", "setup.data_dir": "Data folder",
   "status.not_checked": "Not checked yet",

@@ -146,7 +146,7 @@ function Acceleration({ found }) {
     <dl class="facts card">
       <${Fact} icon="box" name=${t("setup.runtime")}>${active ? html`${active.version} · ${active.state_label} <a class="link" href=${href("settings", "packs")}>${t("setup.manage")}</a>` : t("status.no_pack")}</${Fact}>
       <${Fact} icon="bolt" name=${t("setup.acceleration")}>${accelerator ? (accelerator.is_emulated ? html`<${EmulatedBadge} /> ${accelerator.label}` : accelerator.label) : t("setup.unknown")}</${Fact}>
-      <${Fact} icon="shield" name=${t("setup.jail")}>${jail.is_on ? t("setup.jail_on") : t("setup.jail_off", { reason: jail.reason })}</${Fact}>
+      <${Fact} icon="shield" name=${t("setup.jail")}>${t(jail.is_on ? "jail.on" : "jail.off", { reason: jail.reason })}</${Fact}>
       <${Fact} icon="chip" name=${t("setup.limits")}>${t("setup.limit_words", { machines: found.limits.machine_limit, memory: memory(found.limits.memory_range_mib[1]), cpus: found.limits.cpu_range[1] })}</${Fact}>
     </dl></section>`;
 }

@@ -63,9 +63,7 @@ const Mount = ({ folder }) =>
 /** The jail of the task as its journal says it, else that of this computer, as long as the machine runs. @param {any} row @param {any} detail */
 function jailOf(row, detail) {
   const jail = detail?.jail || (row.is_live ? setup.value?.jail : null);
-  if (!jail) return null;
-  if (typeof jail === "string") return { isOn: jail !== "none" && jail !== "off", text: jail };
-  return { isOn: !!jail.is_on, text: jail.reason ?? "" };
+  return jail ? { isOn: jail.is_on === true, text: jail.reason } : null;
 }
 
 /** @param {{row: any, detail: any}} props */
@@ -80,7 +78,7 @@ function AllFacts({ row, detail }) {
   const jail = jailOf(row, detail);
   const facts = [
     ["accelerator", row.is_emulated ? t("emulated.meaning") : row.accelerator ? row.accelerator.toUpperCase() : "–"],
-    ["jail", jail ? `${t(jail.isOn ? "task.fact.jailed" : "task.fact.not_jailed")}${jail.text ? ` · ${jail.text}` : ""}` : "–"],
+    ["jail", jail ? t(jail.isOn ? "jail.on" : "jail.off", { reason: jail.text }) : "–"],
     ["network", t(row.network === "offline" ? "network.offline_long" : "network.model_long")],
     ["model", row.model?.label ?? "–"],
     ["size", detail ? t("task.fact.size_value", { cpus: detail.cpu_count, memory: memory(detail.memory_mib) }) : "–"],
