@@ -17,36 +17,19 @@ from pui.domain.events import JsonValue
 from pui.domain.journal import Record
 
 HELLO_MARK = "ports"
-_LABELS: Mapping[str, str] = {
-    "qemu": "QEMU starts and its monitor answers",
-    "firmware": "Firmware, until the kernel runs",
-    "init": "Kernel, until init runs",
-    "modules": "Drivers",
-    "root": "Root file system",
-    "pid1": "Hand-over to the guest's program",
-    "ports": "Channels to the app",
-    "configured": "Configuration from the app",
-    "spawn": "pi's process starts",
-    "answer": "pi loads and gives its first answer",
-    "kernel": "Firmware and kernel, until the guest's program says hello",
-    "hello": "Waiting for the guest's program",
-}
 MARK_ORDER = ("init", "modules", "root", "pid1", "ports", "configured", "spawn")
 """Other marks of a guest (a later version's) are passed over."""
+STAGES = ("qemu", "firmware", *MARK_ORDER, "answer", "kernel", "hello")
+"""Every stage there is; `kernel` and `hello` stand for all inside when its marks do not fit. The page has the words."""
 
 
 @dataclass(frozen=True)
 class BootStage:
-    """`spent_ns` is None for a stage that never ended: the boot failed or goes on in it."""
+    """`stage` is one of STAGES. `spent_ns` is None for a stage that never ended: the boot failed or goes on in it."""
 
     stage: str
     at_ns: int
     spent_ns: int | None
-
-    @property
-    def label(self) -> str:
-        """The stage in words."""
-        return _LABELS[self.stage]
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def diagnostics_view(
 
 def _stage(stage: BootStage) -> JsonValue:
     spent_ms = None if stage.spent_ns is None else stage.spent_ns // 1_000_000
-    return {"stage": stage.stage, "label": stage.label, "at_ms": stage.at_ns // 1_000_000, "spent_ms": spent_ms}
+    return {"stage": stage.stage, "at_ms": stage.at_ns // 1_000_000, "spent_ms": spent_ms}
 
 
 def log_text(data: bytes) -> str:

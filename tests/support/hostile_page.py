@@ -129,7 +129,7 @@ def _changes(texts: Sequence[str]) -> dict[str, Any]:
 def _diagnostics(texts: Sequence[str]) -> dict[str, Any]:
     whole = "\n".join(texts)
     return {
-        "boot": [{"stage": text, "label": text, "at_ms": 1, "spent_ms": 5} for text in texts],
+        "boot": [{"stage": text, "at_ms": 1, "spent_ms": 5} for text in texts],
         "states": [{"state": text, "label": text, "spent_ms": 5} for text in texts],
         "serial": whole,
         "qemu_log": whole,

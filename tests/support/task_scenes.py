@@ -13,7 +13,7 @@ from pui.domain.chart_trace import trace_of
 from pui.domain.chart_view import chart_view
 from pui.domain.journal import Record
 from pui.resources import load_chart
-from tests.support.scenes import HOSTILE, eight_tasks, hello, now_ms, scripted
+from tests.support.scenes import HOSTILE, NO_JAIL, eight_tasks, hello, now_ms, scripted
 from tests.support.scripted_bridge import Params, Refusal, ScriptedBridge
 
 TASK = "t-work"
@@ -192,7 +192,7 @@ def detail(journal: list[Record]) -> dict[str, Any]:
               for r in moves]  # fmt: skip
     return {
         "prompt": "Find why the basket test is flaky", "memory_mib": 2048, "cpu_count": 2, "thinking": "medium",
-        "cache": True, "guest_kernel": "6.12.9", "pack_id": "linux-x86_64-2026112303-1688af0d3ffc", "jail": "bwrap",
+        "cache": True, "guest_kernel": "6.12.9", "pack_id": "linux-x86_64-2026112303-1688af0d3ffc", "jail": {**NO_JAIL},
         "share_reason": "virtiofsd is there", "disk_use_bytes": 48_300_000, "findings": [], "visits": visits,
         "held": [], "facts": {"accelerator": "kvm"}, "recovery": [],
     }  # fmt: skip
@@ -227,8 +227,8 @@ def changes() -> dict[str, Any]:
 
 def diagnostics() -> dict[str, Any]:
     start = now_ms() - 500_000
-    stages = [("QEMU starts", 0, 180), ("firmware", 180, 95), ("kernel", 275, 640), ("init", 915, 210),
-              ("mounts", 1125, 84), ("pi starts", 1209, 512), ("pi answers", 1721, 155)]  # fmt: skip
+    stages = [("qemu", 0, 180), ("firmware", 180, 95), ("init", 275, 640), ("modules", 915, 210),
+              ("root", 1125, 84), ("spawn", 1209, 512), ("answer", 1721, 155)]  # fmt: skip
     serial = "".join(f"[    {n / 50:.6f}] virtio_blk virtio{n}: [vda] {n * 512} 512-byte logical blocks\n"
                      for n in range(120))  # fmt: skip
     events = [{"at_ms": start + 40, "name": "RESUME", "text": ""},

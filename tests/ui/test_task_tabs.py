@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from pui.domain.boot_timeline import STAGES
 from pui.domain.chart_svg import render_svg
 from pui.domain.chart_trace import trace_of
 from pui.resources import data, load_chart
 from tests.support.scripted_bridge import Params, ScriptedBridge
-from tests.support.task_scenes import TASK, opened, panel, record_json, records
+from tests.support.task_scenes import TASK, diagnostics, opened, panel, record_json, records
 from tests.support.waiting import wait_until
 from tests.ui.conftest import LARGE, Show
 
@@ -53,12 +54,14 @@ def test_the_header_says_what_runs_where(show: Show) -> None:
     page = show(bridge, place("conversation"), size=LARGE)
     head = page.locator(".task-head")
     expect(head).to_contain_text("EMULATED")
+    expect(head).to_contain_text("Not jailed")
     expect(head.get_by_title("/home/ada/src/storefront → /workspace/storefront")).to_contain_text("write")
     expect(head.get_by_title("/home/ada/src/design-tokens → /workspace/design-tokens")).to_contain_text("read")
     head.get_by_role("button", name="All facts").click()
     facts = page.locator("#task-all-facts")
     for words in (
         "2 CPU · 2 GiB",
+        "Off: QEMU runs with its seccomp sandbox and without capabilities",
         "48.3 MB",
         "linux-x86_64-2026112303-1688af0d3ffc",
         "Only requests to the chosen model",
@@ -289,9 +292,24 @@ def test_the_diagram_is_saved_by_the_host(show: Show, kind: str) -> None:
 
 def test_the_boot_is_shown_by_stage(show: Show) -> None:
     page = show(opened(), place("diagnostics"))
-    kernel = page.get_by_role("row").filter(has_text="kernel")
+    kernel = page.get_by_role("row").filter(has_text="Kernel starts")
     expect(kernel).to_contain_text("640 ms")
+    expect(kernel.locator("small")).to_have_text("init")
     expect(page.get_by_text("1.9 s in all")).to_be_visible()
+
+
+def test_every_stage_of_a_boot_has_words_and_an_unknown_one_is_shown_as_it_is(show: Show) -> None:
+    bridge, seen = opened(), diagnostics()
+    stages = [*STAGES, "zygote", "toString"]
+    seen["boot"] = [{"stage": stage, "at_ms": number, "spent_ms": 1} for number, stage in enumerate(stages)]
+    bridge.answer("task.diagnostics", lambda _params: seen)
+    page = show(bridge, place("diagnostics"))
+    expect(page.get_by_role("rowheader", name="pi answers")).to_be_visible()
+    shown = page.locator("table.bars").first.get_by_role("rowheader").all_inner_texts()
+    assert shown[-2:] == ["zygote", "toString"]
+    words = dict(zip(STAGES, shown, strict=False))
+    assert words["qemu"] == "QEMU starts qemu" and words["configured"] == "Set up by pui configured"
+    assert all(text.endswith(f" {stage}") and "task.boot" not in text for stage, text in words.items())
 
 
 def test_logs_and_events_are_shown_as_they_are(show: Show) -> None:

@@ -12,6 +12,8 @@ import { orToast, toast } from "../../store.js";
 import { t } from "../../strings.js";
 import { Journal } from "./journal-table.js";
 
+/** The stages that have words in the catalogue (pui/domain/boot_timeline.py); another is shown as it is. */
+const STAGES = ["qemu", "firmware", "init", "modules", "root", "pid1", "ports", "configured", "spawn", "answer", "kernel", "hello"];
 const SECTIONS = ["overview", "journal", "serial", "qemu", "qmp", "app"];
 
 /** @param {{session: import("./session.js").TaskSession, row: any}} props */
@@ -82,10 +84,13 @@ function Boot({ boot }) {
   const last = boot.reduce((end, one) => Math.max(end, one.at_ms + one.spent_ms), first + 1);
   return html`<section><h2>${t("task.diag.boot")} <span class="hint num">${shortDuration(last - first)} ${t("task.diag.total")}</span></h2>
     <table class="bars"><thead class="visually-hidden"><tr><th>${t("task.diag.stage")}</th><th>${t("task.diag.since_start")}</th><th>${t("task.diagram.spent")}</th></tr></thead>
-      <tbody>${boot.map((one) => html`<tr key=${one.stage}><th scope="row">${one.label || one.stage}</th>
+      <tbody>${boot.map((one) => html`<tr key=${one.stage}><th scope="row"><${Stage} name=${one.stage} /></th>
         <td class="track"><span class="bar" style=${{ left: `${((one.at_ms - first) / (last - first)) * 100}%`, width: `${Math.max(0.4, (one.spent_ms / (last - first)) * 100)}%` }} title="+${shortDuration(one.at_ms - first)}"></span></td>
         <td class="num">${shortDuration(one.spent_ms)}</td></tr>`)}</tbody></table></section>`;
 }
+
+/** In words, its technical name small beside them. @param {{name: string}} props */
+const Stage = ({ name }) => (STAGES.includes(name) ? html`${t(`task.boot.${name}`)} <small>${name}</small>` : name);
 
 /** @param {{states: any[]}} props */
 function States({ states }) {
