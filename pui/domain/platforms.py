@@ -71,7 +71,7 @@ def _platform(os: OsName, arch: ArchName) -> Platform:
 
 
 def jail_words(platform: Platform) -> str:
-    """What holds QEMU in instead of a jail, which no platform has: the one sentence for journal, page and terminal."""
+    """What holds QEMU in instead of a jail, which no platform has: the one sentence for journal and page."""
     if platform.has_sandbox:
         return "QEMU runs with its seccomp sandbox and without capabilities"
     return "QEMU runs as any other program of yours"

@@ -28,7 +28,7 @@ SPEC = TaskSpec("make it better", (MountRequest(FOLDER),))
 Story = Callable[[Supervisor, SimulatedPorts], Awaitable[None]]
 
 PREFLIGHT = ("event triggered start", "created -> preflight", "start run_preflight")
-FINDINGS = "fact accelerator,findings,os,pack,probe_from_cache,share,share_reason,signed_by,timeout_scale"
+FINDINGS = "fact accelerator,findings,jail,os,pack,probe_from_cache,share,share_reason,signed_by,timeout_scale"
 TO_OVERLAY = (FINDINGS, "event done", "preflight -> overlay-prep", "start prepare_overlay")
 OVERLAY = ("+ pack-lock", "+ runtime-dir", "+ overlay")
 TO_LAUNCH = ("event done", "overlay-prep -> qemu-launch", "start launch_qemu")
