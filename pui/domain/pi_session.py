@@ -77,7 +77,7 @@ class PiSession:
         entry_id, parent_id = entry.get("id"), entry.get("parentId")
         if not _is_entry(entry) or not isinstance(entry_id, str) or entry_id in self._ids:
             return False
-        if parent_id is not None and parent_id not in self._ids:
+        if parent_id is not None and not (isinstance(parent_id, str) and parent_id in self._ids):
             return False
         line = _line(entry)
         if self.size_bytes + len(line) + 1 > SESSION_LIMIT_BYTES:

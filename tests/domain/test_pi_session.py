@@ -50,6 +50,8 @@ def deep(levels: int) -> Any:
 
 
 ODD = [
+    {**entry("a"), "parentId": ["first"]},
+    {**entry("a"), "parentId": {}},
     None,
     7,
     [],

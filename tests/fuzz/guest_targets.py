@@ -10,24 +10,32 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 
-from pui.domain.errors import ProtocolError, PuiError
+from pui.domain.agent_panel import AgentPanel
+from pui.domain.conversation_export import Talk, to_html, to_markdown
+from pui.domain.errors import CallerError, ProtocolError, PuiError
 from pui.domain.handshake import CtlDecoder
 from pui.domain.journal import fold, parse_journal
 from pui.domain.json_guard import DEPTH_LIMIT, ParsedJson, parse_json
 from pui.domain.jsonl import JsonlDecoder, Oversized
 from pui.domain.mux import DATA, FIN, OPEN, RESET, Data, MuxSession, Opened, frame
+from pui.domain.pi_session import SESSION_LIMIT_BYTES, PiSession, read_session
 from pui.domain.qcow2_header import ExpectedImage, check_qcow2_header
 from pui.domain.qmp import QmpClient
 from pui.domain.qmp_log import parse_qmp_log
 from pui.domain.rpc import Dialog, PiRecord, RpcClient, RpcFault
 from pui.domain.scrub import scrub_line, scrub_text
-from pui.domain.transcript import Transcript
+from pui.domain.statechart import Chart
+from pui.domain.transcript import Entry, Transcript
+from pui.resources import load_chart
 from tests.domain.test_qcow2_header import BACKING, FILE_SIZE, REAL
 from tests.fuzz.target import Target, in_pieces, split_first
 
 LINE_LIMIT_BYTES = 64
+PANEL_LIMIT_BYTES = 1 << 20
 RECORDINGS = Path(__file__).parents[1] / "data" / "pi-rpc"
 ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -59,21 +67,71 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
+@cache
+def _chart() -> Chart:
+    return load_chart("agent")
+
+
 def rpc(data: bytes) -> None:
     step, stream = split_first(data)
-    client, transcript = RpcClient(), Transcript()
+    client, transcript, panel = RpcClient(), Transcript(), AgentPanel(_chart())
     client.command("prompt", message="x")
-    client.command("get_state")
+    for name in ("get_state", "get_session_stats", "get_available_thinking_levels", "clear_queue"):
+        client.command(name)
     is_dead = False
     for piece in in_pieces(stream, step * 8 + 1):
         for event in client.feed(piece):
             assert not is_dead, "an event after the end"
             is_dead = isinstance(event, RpcFault) and bool(event.fatal_code)
+            panel.observe(event, 1)
             if isinstance(event, PiRecord):
                 _shown(change.entry.text + change.entry.title for change in transcript.add(event))
             if isinstance(event, Dialog):
                 assert client.answer(event.id, cancelled=True)
     client.stop()
+    shown = json.dumps(panel.to_json(), allow_nan=False, ensure_ascii=False)
+    assert len(shown.encode()) < PANEL_LIMIT_BYTES
+    assert not ACTIVE.search(shown), "json.dumps escapes controls, so this is about direction and surrogates"
+
+
+def pi_session(data: bytes) -> None:
+    """What pi says of its own session, kept for the next machine, and the file of it that is read back."""
+    with contextlib.suppress(CallerError):
+        kept = read_session(data + b"\n")
+        again = read_session(kept.to_lines())
+        assert again.to_lines() == kept.to_lines()
+        assert (again.entry_count, again.last_id) == (kept.entry_count, kept.last_id)
+        assert kept.size_bytes == len(kept.to_lines()) <= SESSION_LIMIT_BYTES
+    parsed = parse_json(data)
+    if isinstance(parsed, ParsedJson):
+        PiSession().take(parsed.value.get("entries"))
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+
+def export(data: bytes) -> None:
+    """A conversation as a page: whatever the guest wrote is text in it."""
+    text = scrub_text(data.decode("utf-8", "replace"))
+    entries = [
+        Entry(1, "user", text=text),
+        Entry(2, "text", text=text),
+        Entry(3, "tool", text=text, title=scrub_line(text), args={"command": text}, diff=text),
+    ]
+    talk = Talk(scrub_line(text), entries, is_whole=False)
+    tags = _Tags()
+    tags.feed(to_html(talk))
+    assert tags.seen <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "em", "section", "pre"}
+    assert tags.attributes <= {"lang", "charset", "http-equiv", "content", "class"}
+    assert to_markdown(talk).startswith("# ")
 
 
 def _shown(texts: Iterable[str]) -> None:
@@ -189,6 +247,11 @@ JOURNAL = (
     b'{"seq":4,"at_ns":8,"type":"outcome","cause":3,"result":"failed","code":"launch.qemu_exit"}\n'
 )
 STREAMS = frame(1, OPEN) + frame(1, DATA, b"GET / HTTP/1.1\r\n\r\n") + frame(2, OPEN) + frame(1, FIN) + frame(2, RESET)
+SESSION = (
+    b'{"type":"model_change","id":"a1","parentId":null,"timestamp":"2026-01-02T03:04:05.000Z"}\n'
+    b'{"type":"message","id":"b2","parentId":"a1","timestamp":"2026-01-02","message":{"role":"user","content":"x"}}'
+)
+MARKUP = b"# x\n```\n<script>\n```\n<img src=x onerror=y> ![a](b) </pre></section><!-- &lt; ~~~ `` <svg/onload=1>"
 TEXT = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eabc \u2028 \x85 \x9b1m \U000e0041".encode()
 
 TARGETS = (
@@ -197,6 +260,10 @@ TARGETS = (
         "json-line", json_line, lambda: [*_lines(), b'{"a":"\\ud800","b":1e999}', b'{"a":' + b"[" * 70], is_json=True
     ),
     Target("rpc", rpc, _rpc_seeds, limit_bytes=16_384),
+    Target(
+        "pi-session", pi_session, lambda: [SESSION, b'{"entries":[%s]}' % SESSION.replace(b"\n", b",")], is_json=True
+    ),
+    Target("export", export, lambda: [TEXT, MARKUP], limit_bytes=1024),
     Target("qmp", qmp, lambda: [b"\xff" + GREETING + REPLIES + EVENT, b"\0" + EVENT]),
     Target("control", control, lambda: [b"\xff" + CONTROL, b"\x03" + HELLO]),
     Target("qcow2", qcow2, lambda: [REAL[:1024], REAL], limit_bytes=2048),

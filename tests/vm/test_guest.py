@@ -116,7 +116,7 @@ def test_deleting_while_reading_the_directory_leaves_nothing(guest: Guest) -> No
     assert not many.exists()
 
 
-@pytest.mark.threat("G7")
+@pytest.mark.threat("G7", "G8")
 def test_a_read_only_folder_stays_so_whatever_is_tried(guest: Guest) -> None:
     """threats.md, G7: the guest itself believes that it may write."""
     folder = f"/folders/{guest.docs.name}"
