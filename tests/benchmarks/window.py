@@ -78,7 +78,9 @@ def _row(name: str, taken_s: Sequence[float]) -> tuple[str, str, str]:
 
 
 def _env(folder: Path, display: str) -> dict[str, str]:
-    return dict(os.environ) | {
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return plain | {
+        "PYTHONPYCACHEPREFIX": str(folder / "compiled"),  # as an installed pui has it, and the tree stays clean
         "DISPLAY": display,
         "PUI_GUI": "qt",
         "QT_QPA_PLATFORM": "xcb",

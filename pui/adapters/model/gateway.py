@@ -10,14 +10,32 @@ import asyncio
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from pui.adapters.model.http_server import Answer, BodyBudget, CutConnection, GuestRequest, HttpConnection
+from pui.adapters.model.http_server import (
+    Answer,
+    BodyBudget,
+    CutConnection,
+    GuestRequest,
+    HttpConnection,
+    plain_answer,
+)
 from pui.adapters.model.streams import MuxStream, StreamHub
-from pui.adapters.model.upstream import Upstream, plain_answer
 from pui.domain.demo_model import Cut, DemoResponse, Hang, Pause, demo_response
 from pui.domain.errors import OutcomeUnknownError
 from pui.domain.model_policy import ModelChoice, Refused, SecretText, decide_request
 from pui.ports import ByteChannel
+
+if TYPE_CHECKING:
+    from pui.adapters.model.upstream import Upstream
+
+
+def _upstream(choice: ModelChoice) -> Upstream:
+    from pui.adapters.model.upstream import (
+        Upstream,
+    )  # late: httpx is slow to import, and the window waits for this module
+
+    return Upstream(choice)
 
 
 class HttpModelGateway:
@@ -27,7 +45,7 @@ class HttpModelGateway:
         self._choice = choice
         self._token = token
         self._pace = pace
-        self._upstream = None if choice.is_demo else Upstream(choice)
+        self._upstream = None if choice.is_demo else _upstream(choice)
         self._budget = BodyBudget()
         self._serving: set[asyncio.Task[None]] = set()
 

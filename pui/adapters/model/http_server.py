@@ -207,6 +207,16 @@ def error_body(message: str, kind: str = "pui_error") -> bytes:
     return json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
 
 
+def plain_answer(status: int, message: str, kind: str = "pui_gateway") -> Answer:
+    """A whole error answer of our own."""
+    body = error_body(message, kind)
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    return Answer(status, [("content-type", "application/json"), ("content-length", str(len(body)))], pieces())
+
+
 async def _nothing() -> AsyncGenerator[bytes, None]:
     """The body of an answer to HEAD."""
     return

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from pui.adapters.model.http_server import Answer, CutConnection, GuestRequest, error_body
+from pui.adapters.model.http_server import Answer, CutConnection, GuestRequest, plain_answer
 from pui.domain.model_policy import ModelChoice
 from pui.domain.redact import Redactor, redact
 
@@ -101,13 +101,3 @@ class Upstream:
             raise CutConnection from fault
         if rest := redactor.finish():
             yield rest
-
-
-def plain_answer(status: int, message: str, kind: str = "pui_gateway") -> Answer:
-    """A whole error answer of our own."""
-    body = error_body(message, kind)
-
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    return Answer(status, [("content-type", "application/json"), ("content-length", str(len(body)))], pieces())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pui.adapters.data_dir import check_not_moved
 from pui.adapters.packs.archive import Progress
-from pui.adapters.packs.floor_rate import CheckStopped, never_stopped
 from pui.adapters.packs.install import InstallResult
 from pui.adapters.packs.keys import TrustFolder, channel_trust, load_trust, trust_development_key
 from pui.adapters.packs.life import PackLife
@@ -21,7 +20,6 @@ from pui.adapters.packs.repair import RepairResult
 from pui.adapters.packs.slots import read_slot
 from pui.adapters.packs.source import ARCHIVE_SUFFIX, ENVELOPE_SUFFIX, FileSource, PackSource
 from pui.adapters.packs.store import PackListing
-from pui.adapters.packs.web import Web
 from pui.adapters.paths import AppPaths, own_dir
 from pui.domain.channel_root import OfferedRoot, fingerprint
 from pui.domain.errors import CallerError, HostError, PuiError, SetupError
@@ -34,6 +32,8 @@ from pui.ports.upkeep import JobResult, SettingsStore, StepReport
 
 if TYPE_CHECKING:
     from pui.adapters.channel.updater import ChannelUpdater, Offer
+    from pui.adapters.packs.floor_rate import CheckStopped
+    from pui.adapters.packs.web import Web
 
 BUNDLE_SUFFIX = ".pui-bundle"
 FILE_SUFFIXES = (BUNDLE_SUFFIX, ARCHIVE_SUFFIX, ENVELOPE_SUFFIX)
@@ -179,7 +179,7 @@ class PackOperations:
     # what the command line adds its own words to
 
     def updater(
-        self, tell: Callable[[str], None] = lambda sentence: None, check_stopped: CheckStopped = never_stopped
+        self, tell: Callable[[str], None] = lambda sentence: None, check_stopped: CheckStopped = lambda: None
     ) -> ChannelUpdater:
         """For the channel that is named; see ChannelUpdater for `tell`, Web for `check_stopped`.
 
@@ -197,6 +197,8 @@ class PackOperations:
                 "one command --channel URL or PUI_CHANNEL.",
             )
         self.ensure_root()
+        from pui.adapters.packs.web import Web  # late: httpx is slow to import, and the window waits for this module
+
         web = (self._around.web or Web()).stoppable(check_stopped)
         return ChannelUpdater(self._paths, self._app, address, web=web, tell=tell)
 
