@@ -15,13 +15,17 @@ from urllib.parse import urlsplit
 from pui.adapters.model.http_server import Answer, BodyBudget, GuestRequest, HttpConnection
 from pui.adapters.model.streams import StreamClosed
 from pui.domain.bridge_call import call_script, ok_reply, parse_call, to_ascii_json
+from pui.domain.demo_model import demo_response
 from pui.domain.errors import CallerError
+from pui.domain.folder_diff import FolderEntry, FolderSnapshot, diff_snapshots
 from pui.domain.link import parse_link
 from pui.domain.links import find_links
 from pui.domain.model_policy import PROVIDERS, Allowed, decide_request
+from pui.domain.redact import Redactor, redact
 from pui.domain.settings import parse_settings, render_settings
 from pui.shell.table import verb_table
 from pui.shell.verbs import VerbTable
+from tests.fuzz.guest_targets import ACTIVE
 from tests.fuzz.target import Target, in_pieces, split_first
 
 TOKEN = "t" * 43
@@ -132,6 +136,40 @@ def http(data: bytes) -> None:
     assert not talk.sent or talk.sent.startswith(b"HTTP/1.1 ")
 
 
+SECRET = b"sk-aab-aab-aab"
+
+
+def redaction(data: bytes) -> None:
+    """A provider's answer that carries the key, cut anywhere, never reaches the guest with it."""
+    step, stream = split_first(data)
+    whole, cut = Redactor(SECRET), Redactor(SECRET)
+    pieces = b"".join(cut.feed(piece) for piece in in_pieces(stream, step % 32 + 1)) + cut.finish()
+    assert SECRET not in pieces
+    assert pieces == whole.feed(stream) + whole.finish() == redact(stream, SECRET)
+
+
+def demo_model(data: bytes) -> None:
+    """The guest's request to the scripted model."""
+    answer = demo_response(data)
+    assert answer.status in (200, 400, 401, 402, 404, 413, 429, 500, 503, 529), answer.status
+    for step in answer.steps:
+        assert not isinstance(step, bytes) or len(step) < 1 << 20
+
+
+def changes(data: bytes) -> None:
+    """Names and texts of a folder before and after a task."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n\n")
+    half = len(lines) // 2
+    before, after = (
+        FolderSnapshot({name: FolderEntry("file", len(text), (1,), text=text) for name, text in pairs})
+        for pairs in ([(line[:20], line[20:]) for line in part] for part in (lines[:half], lines[half:]))
+    )
+    found = diff_snapshots(before, after)
+    shown = found.patch + "".join(change.path + change.warning for change in found.changes)
+    assert not ACTIVE.search(shown)
+    shown.encode("utf-8")
+
+
 def _calls() -> list[bytes]:
     texts = [
         '{"t":"%s","id":7,"method":"task.create","params":{"prompt":"x","folders":[{"id":"a1","read_only":false}],'
@@ -144,6 +182,12 @@ def _calls() -> list[bytes]:
     return [text.replace("%s", TOKEN).encode() for text in texts]
 
 
+DEMO = (
+    b'{"model":"demo","messages":[{"role":"user","content":[{"type":"text","text":"@text"}]},{"role":"assistant",'
+    b'"tool_calls":[{"id":"1","function":{"name":"bash","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1",'
+    b'"content":"README.md"}],"tools":[{"type":"function","function":{"name":"bash"}}],"stream":true}'
+)
+FOLDER_TEXT = b".git/hooks/pre-commit#!/bin/sh\n\n\xffname\x1b[2J           \xe2\x80\xaetext\n\npackage.json        {}"
 REQUEST = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nhost: y\r\n\r\n"
 CHUNKED = (
     b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
@@ -164,5 +208,13 @@ TARGETS = (
     Target("links", links, lambda: [LINKS.encode()], limit_bytes=1024),
     Target("settings", settings, _settings, is_json=True),
     Target("model-target", model_target, lambda: [b"/openai/responses?a=b", b"/anthropic/messages"], limit_bytes=512),
+    Target("redact", redaction, lambda: [bytes([n]) + b"x" + SECRET * 2 + b"sk-aab-aab-aa" for n in (0, 3, 13)]),
+    Target(
+        "demo-model",
+        demo_model,
+        lambda: [DEMO, DEMO.replace(b"@text", b"replace 'a' with 'b' in x/y.py")],
+        is_json=True,
+    ),
+    Target("changes", changes, lambda: [FOLDER_TEXT], limit_bytes=2048),
     Target("http", http, lambda: [bytes([n]) + text for n in (0, 255) for text in (REQUEST, CHUNKED, HUGE)], cost=8),
 )
