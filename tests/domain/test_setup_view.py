@@ -11,6 +11,7 @@ import pytest
 
 from pui.domain.errors import CODES
 from pui.domain.facts import OsName
+from pui.domain.platforms import PLATFORMS, Platform, jail_words
 from pui.domain.preflight import Finding, PackFact, PreflightVerdict, ResourceRequest, decide_preflight
 from pui.domain.setup_steps import STEPS, steps_for
 from pui.domain.setup_view import TITLES, SetupState, setup_view
@@ -66,3 +67,12 @@ def test_findings_without_an_error_code_have_titles_too() -> None:
     assert (shown["is_ready"], shown["accelerator"]["is_emulated"]) == (True, True)
     before: dict[str, Any] = dict(setup_view(SetupState("linux", "x86_64", 4, "/data", started_ms=5)))
     assert (before["is_ready"], before["is_checking"], before["findings"]) == (False, True, [])
+
+
+@pytest.mark.threat("E13")
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: f"{platform.os}-{platform.arch}")
+def test_without_a_jail_it_is_told_what_holds_qemu_in(platform: Platform) -> None:
+    shown = setup_view(SetupState(platform.os, platform.arch, 4, "/data", jail_reason=jail_words(platform)))
+    assert shown["jail"] == {"is_on": False, "reason": jail_words(platform)}
+    assert ("seccomp" in jail_words(platform)) == platform.has_sandbox
+    assert jail_words(platform).isprintable() and len(jail_words(platform)) > 20

@@ -17,6 +17,7 @@ from tests.ui.test_task_conversation import PLACE, agent_event, calls, editor
 pytestmark = pytest.mark.gui
 
 
+@pytest.mark.threat("F14")
 def test_a_question_is_marked_as_the_guests_and_answered_by_its_id(show: Show) -> None:
     bridge = opened(agent=asking_panel())
     page = show(bridge, PLACE)
