@@ -20,12 +20,12 @@ TASK = "t-work"
 ENTRIES_A_TEXT = 7
 """What hostile_entries makes of one text."""
 AUDIT = r"""() => {
-  const found = [];
+  const found = [], OWN_FORMS = ["key-form", "model-name"];
   for (const node of document.querySelectorAll("*")) {
     const tag = node.localName;
     if (["iframe", "object", "embed", "base", "applet", "frame", "portal", "animate", "set", "foreignobject", "math"]
         .includes(tag)) found.push(`<${tag}>`);
-    const isOwnForm = !node.attributes.length && node.querySelector(".guest-buttons");
+    const isOwnForm = [...node.attributes].every(({name, value}) => name === "class" && OWN_FORMS.includes(value));
     if (tag === "form" && !isOwnForm) found.push("<form>");
     if (tag === "script" && node.getAttribute("src") !== "/js/main.js") found.push("<script>");
     if (tag === "style" && node.textContent) found.push("<style>");

@@ -1,6 +1,7 @@
-"""An empty pywebview window at an address, which prints what the page leaves in `window.report` and stays open.
+"""A pywebview window at an address, which prints what the page leaves in `window.report` and stays open.
 
-In: an address (argument 1). Out: one line `report JSON` on stdout. Never: a bridge, a developer's console.
+In: an address (argument 1), perhaps a file with a script for the page (argument 2). Out: a line `script is in` when
+there is one, a line `report JSON`. Never: a bridge, a developer's console.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from pathlib import Path
 
 import webview
 
 
 def report(window: webview.Window, over: threading.Event) -> None:
+    for file in sys.argv[2:]:
+        window.run_js(Path(file).read_text("ascii"))
+        print("script is in", flush=True)
     while not over.is_set():
         said = window.run_js("window.report || ''")
         if said:
