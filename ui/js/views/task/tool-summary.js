@@ -17,7 +17,10 @@ const KINDS = {
 };
 
 /** @param {string} name @returns {ToolKind} */
-export const toolKind = (name) => KINDS[name.toLowerCase()] ?? "other";
+export const toolKind = (name) => {
+  const key = name.toLowerCase(); // the guest's word: "constructor" is no kind
+  return Object.hasOwn(KINDS, key) ? KINDS[key] : "other";
+};
 
 /**
  * @param {string} name @param {Record<string, any>} args
