@@ -168,3 +168,13 @@ def test_versions_are_compared_as_numbers() -> None:
     assert version_tuple("0.10.0") > version_tuple("0.9.9")
     with pytest.raises(SetupError, match=r"pack\.malformed"):
         version_tuple("1.2.3rc1")
+
+
+@pytest.mark.parametrize("count", [256, 257])
+def test_a25_more_components_than_anybody_needs(count: int) -> None:
+    data = bent(lambda table: table.update(components={f"part-{number}": "1" for number in range(count)}))
+    if count == 256:
+        assert len(parse_manifest(data).components) == count
+        return
+    with pytest.raises(SetupError, match=r"pack\.malformed: components has 257 entries"):
+        parse_manifest(data)
