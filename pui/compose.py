@@ -258,7 +258,7 @@ def compose_upkeep(app: App) -> Upkeep:
         jail_reason=jail_words(here),
     )
     watch = UpdateWatch(board, settings, updates, metered, services.clock, random.SystemRandom().random)
-    setup = SetupCheck(services, settings, facts)
+    setup = SetupCheck(load_chart("setup"), services, settings, facts)
     mover = DataMove(app.paths, this_app(), app.lease, app.environ, is_busy=lambda: bool(app.supervisor.running()))
     return Upkeep(settings, app.model_keys, app.model_keys, setup, board, watch, mover)
 

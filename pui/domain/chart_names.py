@@ -31,12 +31,13 @@ def was_proven(facts: Facts) -> bool:
     return facts.get("was_proven") is True
 
 
-CHART_IDS = ("task", "pack", "agent")
+CHART_IDS = ("task", "pack", "agent", "setup")
 
 GUARDS: Mapping[str, Mapping[str, Guard]] = {
     "task": {"setup_is_needed": setup_is_needed},
     "pack": {"is_previous": is_previous, "was_proven": was_proven},
     "agent": {"run_is_open": run_is_open},
+    "setup": {"setup_is_needed": setup_is_needed},
 }
 
 ACTIVITIES: Mapping[str, frozenset[str]] = {
@@ -45,4 +46,5 @@ ACTIVITIES: Mapping[str, frozenset[str]] = {
     ),
     "pack": frozenset(),
     "agent": frozenset(),
+    "setup": frozenset({"check_computer"}),
 }

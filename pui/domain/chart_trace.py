@@ -85,6 +85,11 @@ def pack_trace(records: Sequence[Record], pack_id: str, initial: str) -> Trace:
     return _trace((Visit(initial, first_ns, "", 0), *moves), last_ns, _guards(own))
 
 
+def setup_trace(visits: Sequence[Visit], now_ns: int) -> Trace:
+    """The trace of the set-up's check since the app has started; it is kept in memory only."""
+    return _trace(visits, now_ns, {})
+
+
 _AGENT_LINE = re.compile(rb'\{"at_ns":[0-9]{1,20},"agent":"')
 
 

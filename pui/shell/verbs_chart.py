@@ -53,8 +53,10 @@ def chart_verbs(desk: Desk) -> tuple[Verb, ...]:
 
 def _trace(desk: Desk, chart: str, task_id: str | None, pack_id: str | None) -> Trace | None:
     """The way that fits the chart; None when nothing was named. Blocks. Raises CallerError, PuiError, HostError."""
-    if (pack_id is not None and chart != "pack") or (task_id is not None and chart == "pack"):
+    if (pack_id is not None and chart != "pack") or (task_id is not None and chart in ("pack", "setup")):
         raise CallerError("caller.bad_request", f"the {chart} chart does not belong to what was named")
+    if chart == "setup":
+        return None if desk.upkeep is None else desk.upkeep.setup.trace()
     archive = desk.archive
     if pack_id is not None:
         return pack_trace(archive.pack_records(), pack_id, archive.charts[chart].initial)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[2] / "statecharts"
-CHART_IDS = ("task", "pack", "agent")
+CHART_IDS = ("task", "pack", "agent", "setup")
 GUARD_NAMES: Mapping[str, tuple[str, ...]] = {
     "task": ("setup_is_needed",),
     "pack": ("is_previous", "was_proven"),
     "agent": ("run_is_open",),
+    "setup": ("setup_is_needed",),
 }
 
 

@@ -41,6 +41,7 @@ def test_check_of_the_own_charts_is_clean(capsys: pytest.CaptureFixture[str]) ->
         "10 states, no fault",
         "9 states, no fault",
         "6 states, no fault",
+        "5 states, no fault",
     ]
 
 

@@ -28,7 +28,7 @@ from pui.resources import load_chart
 from tests.charts.independent import CHART_IDS, GUARD_NAMES, all_triggers, entries, raw_chart
 
 HERE = Path(__file__).parent / "oracle"
-WALKS = {"task": 2400, "agent": 800, "pack": 2000}
+WALKS = {"task": 2400, "agent": 800, "pack": 2000, "setup": 800}
 SEED = 20260102
 RAW = {chart_id: raw_chart(chart_id) for chart_id in CHART_IDS}
 CHARTS = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}

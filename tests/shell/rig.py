@@ -15,6 +15,7 @@ from pui.adapters.packs.pack_journal import read_records
 from pui.adapters.paths import AppPaths
 from pui.adapters.task_files import TaskFolders
 from pui.adapters.task_logs import TaskLogFiles
+from pui.domain.chart_names import CHART_IDS
 from pui.domain.errors import CallerError
 from pui.domain.folder_grants import FolderGrant
 from pui.domain.private_words import PrivateWords
@@ -112,7 +113,7 @@ class ToldDesktop:
 def archive_in(folder: Path) -> Archive:
     """The real look-ups in an app's folders below `folder`, which need not exist."""
     paths = AppPaths(folder / "data", folder / "cache", folder / "run")
-    charts = {chart_id: load_chart(chart_id) for chart_id in ("task", "agent", "pack")}
+    charts = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}
     words = PrivateWords("/home/ada", "ada", "analytical")
     diagnosis = Diagnosis(TaskFolders(paths), TaskLogFiles(paths), charts["task"], lambda: words, ("pui of a test",))
     return Archive(charts, ".chart{}", diagnosis, lambda: read_records(paths.pack_journal))

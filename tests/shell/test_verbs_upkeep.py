@@ -19,12 +19,14 @@ import pytest
 
 from pui.domain.channel_root import fingerprint
 from pui.domain.facts import AcceleratorVerdict
+from pui.resources import load_chart
 from pui.shell.router import Router
 from pui.shell.table import verb_table
 from pui.supervisor.setup_check import SetupCheck, SetupFacts
 from pui.supervisor.upkeep import Upkeep
 from tests.shell.rig import TOKEN, Rig
 from tests.support.channel_rig import ChannelRig
+from tests.support.simulated import settle
 from tests.support.simulated_ports import FACTS, SimulatedPorts
 from tests.support.upkeep_rig import UpkeepRig
 
@@ -43,7 +45,7 @@ class Page:
             self.upkeep_rig.settings,
             self.upkeep_rig.keys,
             self.upkeep_rig.keys,
-            SetupCheck(self.world.services(), self.upkeep_rig.settings, facts),
+            SetupCheck(load_chart("setup"), self.world.services(), self.upkeep_rig.settings, facts),
             board,
             self.upkeep_rig.watch(board),
             self.upkeep_rig.mover(),
@@ -182,6 +184,44 @@ def test_the_setup_is_checked_in_the_background(tmp_path: Path) -> None:
         assert any("modprobe kvm_intel" in step for step in finding["steps"])
         assert any("nested virtualization" in step for step in finding["steps"])
         assert finding["title"] == "This machine offers no hardware acceleration."
+
+    play(tmp_path, story)
+
+
+def test_the_way_of_the_set_up_is_drawn_from_the_chart_that_runs(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        assert (await page.ask("chart.get", chart="setup"))["trace"]["current"] == "unchecked"
+        await page.ask("app.hello")
+        await page.upkeep.setup.wait()
+        page.world.facts = replace(FACTS, accelerators=(AcceleratorVerdict("kvm", "missing", "gone"),))
+        await page.ask("setup.check")
+        await page.ask("setup.check")
+        await page.upkeep.setup.wait()
+        view = await page.ask("chart.get", chart="setup")
+        way = [(step["source"], step["trigger"], step["target"]) for step in view["trace"]["steps"]]
+        assert way == [
+            ("unchecked", "check", "checking"),
+            ("checking", "done", "ready"),
+            ("ready", "check", "checking"),
+            ("checking", "done", "required"),
+        ]
+        assert view["trace"]["current"] == "required"
+        assert await page.refusal("chart.get", chart="setup", task_id="t1") == "caller.bad_request"
+
+    play(tmp_path, story)
+
+
+def test_a_check_that_hangs_meets_the_limit_of_the_chart(tmp_path: Path) -> None:
+    async def story(page: Page) -> None:
+        page.world.held.add("probe")
+        await page.ask("app.hello")
+        await settle()
+        await page.world.clock.advance(601)
+        await page.upkeep.setup.wait()
+        view = page.upkeep.setup.view()
+        assert view["is_checking"] is False
+        assert [found["code"] for found in cast(Any, view["findings"])] == ["task.timed_out"]
+        assert (await page.ask("chart.get", chart="setup"))["trace"]["current"] == "required"
 
     play(tmp_path, story)
 

@@ -179,7 +179,7 @@ def test_the_model_and_the_level_change_in_the_middle(show: Show) -> None:
     assert calls(bridge, "agent.set_thinking")[0]["level"] == "high"
 
 
-def test_hidden_characters_of_a_paste_are_shown_and_go_when_asked(show: Show) -> None:
+def test_i9_hidden_characters_of_a_paste_are_shown_and_go_when_asked(show: Show) -> None:
     """I9."""
     page = show(opened(agent=idle_panel()), PLACE)
     editor(page).fill("run \u202etxt.exe now")

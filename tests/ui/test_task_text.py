@@ -271,7 +271,7 @@ def test_a_queue_is_reordered_within_its_kind(page: Page) -> None:
         ("tag \U000e0041", ["U+E0041"]),
     ],
 )
-def test_hidden_characters_are_found_and_nothing_else(page: Page, text: str, codes: list[str]) -> None:
+def test_i9_hidden_characters_are_found_and_nothing_else(page: Page, text: str, codes: list[str]) -> None:
     """I9."""
     found = run(page, "text/marks.js", "return [m.findHidden(v).map((one) => one.code), m.withoutHidden(v)]", text)
     assert found[0] == codes

@@ -16,6 +16,7 @@ import { Icon } from "../components/icons.js";
 import { JobCard, startJob } from "../components/job.js";
 import { EmulatedBadge } from "../components/marks.js";
 import { Prose } from "../components/prose.js";
+import { SetupDiagram } from "./setup-diagram.js";
 
 const SEVERITY_ICONS = /** @type {Record<string, string>} */ ({ blocker: "blocked", warning: "warning", note: "info" });
 
@@ -32,6 +33,7 @@ export function SetupView() {
     <${Findings} list=${found.findings} />
     <${Acceleration} found=${found} />
     <${Computer} found=${found} />
+    <${SetupDiagram} />
   </div>`;
 }
 
