@@ -8,6 +8,7 @@ import { html, useEffect, useRef, useState } from "/vendor/preact.js";
 import { call } from "../bridge.js";
 import { Button, IconButton, Notice, Segmented, Skeleton } from "../components/controls.js";
 import { now, packs, setup } from "../store.js";
+import "../strings-task.js";
 import { t } from "../strings.js";
 import { ChartDrawing } from "./task/chart-drawing.js";
 import { ChartTable } from "./task/chart-table.js";
