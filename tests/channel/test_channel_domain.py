@@ -15,9 +15,11 @@ from pui.domain.channel import (
     Newest,
     Pace,
     check_clock,
+    check_floor,
     check_issued,
     check_seen,
     parse_newest,
+    parse_security_floors,
     parse_state,
     parse_time,
     release_keys,
@@ -70,6 +72,14 @@ def test_release_keys_are_those_of_the_targets_role() -> None:
         root_of(KEY, keys={}),
         root_of(KEY, keys={"id0": {"keytype": "rsa", "keyval": {"public": "x"}}}),
         root_of(KEY, keys={"id0": {"keytype": "ed25519", "keyval": {"public": "AB" * 32}}}),
+        root_of(KEY, keys={"id0": {"keytype": "rsa", "keyval": {"public": KEY.raw.hex()}}}),
+        root_of(KEY, keys={"id0": {"keytype": "ed25519", "keyval": {"public": 7}}}),
+        root_of(KEY, keys={"id0": {"keytype": "ed25519", "keyval": {"public": None}}}),
+        root_of(KEY, roles={"targets": {"keyids": {"id0": 1}, "threshold": 1}}),
+        root_of(KEY, roles={"targets": {"keyids": "id0", "threshold": 1}}),
+        root_of(KEY, roles={"targets": {"keyids": ["id0"], "threshold": "1"}}),
+        root_of(KEY, roles={"targets": {"keyids": ["id0"], "threshold": None}}),
+        root_of(KEY, version="1"),
         root_of(KEY, roles={"targets": {"keyids": [["id0"]], "threshold": 1}}),
         root_of(*[SimKey(n) for n in range(1, 20)]),
     ],
@@ -170,3 +180,46 @@ def test_rate_and_time_left() -> None:
     stuck.add(0.0, 5)
     stuck.add(0.0, 5)
     assert stuck.left_s(10) is None
+
+
+GOOD = {"schema": "pui-channel-newest-1", "platform": "linux-x86_64", "pack_version": 3, "envelope": "a.envelope.json"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "pui-channel-newest-2"},
+        {"schema": None},
+        {"platform": "linux-aarch64"},
+        {"envelope": 7},
+        {"envelope": None},
+        {"envelope": ["a.envelope.json"]},
+        {"envelope": "a.json"},
+        {"envelope": "a/b.envelope.json"},
+        {"pack_version": "3"},
+        {"pack_version": None},
+        {"pack_version": [3]},
+        {"pack_version": True},
+        {"pack_version": 0},
+        {"pack_version": 2**53},
+    ],
+)
+def test_b12_a_pointer_with_a_wrong_value(change: dict[str, Any]) -> None:
+    assert parse_newest(json.dumps(GOOD).encode(), "linux-x86_64").pack_version == 3
+    with pytest.raises(SetupError, match=r"index\.malformed: the pointer to the newest pack is refused"):
+        parse_newest(json.dumps(GOOD | change).encode(), "linux-x86_64")
+
+
+@pytest.mark.parametrize("value", [[], "x", 7, True, {"x": 1}, {"linux-x86_64": "3"}, {"linux-x86_64": 0}, {"../x": 1}])
+def test_b12_security_floors_with_a_wrong_value(value: Any) -> None:
+    assert parse_security_floors(None) == {}
+    assert parse_security_floors({"linux-x86_64": 3}) == {"linux-x86_64": 3}
+    with pytest.raises(SetupError, match=r"index\.malformed: the channel's security floors are refused"):
+        parse_security_floors(value)
+
+
+def test_b12_a_security_floor_above_everything_on_offer() -> None:
+    newest = Newest("linux-x86_64", 3, "a.envelope.json")
+    check_floor(3, newest)
+    with pytest.raises(SetupError, match=r"index\.malformed: the channel's security floor 4 is above"):
+        check_floor(4, newest)

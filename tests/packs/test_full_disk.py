@@ -28,7 +28,7 @@ def has_own_mounts() -> bool:
 def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
     command = [*OWN_MOUNTS, sys.executable, "-m", "tests.support.full_disk_driver", str(tmp_path)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, check=False, capture_output=True, timeout=120, text=True)
+    done = subprocess.run(command, cwd=root, check=False, capture_output=True, timeout=280, text=True)
     assert done.returncode == 0, done.stderr
     read_only, *rooms = [json.loads(line) for line in done.stdout.splitlines()]
 

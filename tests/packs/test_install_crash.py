@@ -35,7 +35,7 @@ NEW = PackSim(files=SMALL, version=2)
 def test_killed_at_every_step(tmp_path: Path, how: str) -> None:
     command = [sys.executable, "-m", "tests.support.crash_driver", str(tmp_path), how]
     root = Path(__file__).parents[2]
-    output = subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=120, text=True).stdout
+    output = subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=280, text=True).stdout
     found = [json.loads(line) for line in output.splitlines()]
 
     assert len(found) > 60, "the install has fewer steps than it must have"

@@ -29,7 +29,7 @@ IDS = {"install": "C1-C2", "collect": "C3", "roll-back": "C4", "fall-back": "C10
 def crashes(folder: Path, way: str, how: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.support.life_crash_driver", str(folder), way, how]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=120, text=True)
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=280, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -48,7 +48,7 @@ def test_peak_memory(tmp_path: Path, make: Callable[[], PackSim], code: str) -> 
     shop.source(make().build())
     command = [sys.executable, "-m", "tests.support.memory_child", str(tmp_path)]
     child = subprocess.run(
-        command, cwd=Path(__file__).parents[2], check=True, capture_output=True, timeout=120, text=True
+        command, cwd=Path(__file__).parents[2], check=True, capture_output=True, timeout=280, text=True
     )
     found = json.loads(child.stdout)
 
