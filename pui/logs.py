@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from pui.domain.private_words import without_keys
+
 LOG_LIMIT_BYTES = 1_048_576
 _KEEP = 3
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|xai|gsk|key)[-_][A-Za-z0-9_-]{16,}|\bBearer\s+\S{8,}", re.IGNORECASE)
@@ -26,7 +28,7 @@ def redacted(value: object, secrets: tuple[str, ...]) -> object:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, _REPLACED)
-        return _KEY_LIKE.sub(_REPLACED, value)
+        return without_keys(_KEY_LIKE.sub(_REPLACED, value))
     if isinstance(value, dict):
         return {key: redacted(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
