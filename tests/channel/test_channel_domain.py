@@ -223,3 +223,13 @@ def test_b12_a_security_floor_above_everything_on_offer() -> None:
     check_floor(3, newest)
     with pytest.raises(SetupError, match=r"index\.malformed: the channel's security floor 4 is above"):
         check_floor(4, newest)
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": "x"}, {"schema": None}, {"seen": []}, {"seen": None}, {"seen_under": {}}, {"seen_under": "x"}]
+)
+def test_b12_own_floors_with_a_wrong_value(change: dict[str, Any]) -> None:
+    good = {"schema": "pui-channel-state-1", "issued": None, "seen": {"linux-x86_64": 3}, "seen_under": ["a"]}
+    assert parse_state(json.dumps(good).encode()).seen == {"linux-x86_64": 3}
+    with pytest.raises(SetupError, match=r"index\.malformed"):
+        parse_state(json.dumps(good | change).encode())
