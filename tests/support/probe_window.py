@@ -28,7 +28,7 @@ def report(window: webview.Window, over: threading.Event) -> None:
 
 def main() -> None:
     over = threading.Event()
-    window = webview.create_window("A window of a test", sys.argv[1], text_select=True)
+    window = webview.create_window("A window of a test", sys.argv[1], text_select=True, width=1560, height=960)
     assert window is not None
     window.events.closed += over.set
     webview.start(report, (window, over), http_server=False)
