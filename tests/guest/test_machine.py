@@ -141,7 +141,8 @@ def test_the_machine_is_configured(machine: Machine, share: Path) -> None:
     ("verb", "keys", "code"),
     [
         ("mount", {"tag": "ws", "path": "/workspace/link/x", "type": "9p"}, "ENOTDIR"),
-        ("mount", {"tag": "ws", "path": "/mnt/a", "type": "ext4"}, "bad_value"),
+        ("mount", {"tag": "ws", "path": "/mnt/a", "type": "vfat"}, "bad_value"),
+        ("mount", {"tag": "no-such-disk", "path": "/mnt/a", "type": "ext4"}, "ENODEV"),
         ("mount", {"tag": "none", "path": "/mnt/b", "type": "9p"}, "ENOENT"),
         ("mount", {"tag": "none", "path": "/mnt/c", "type": "virtiofs"}, "EINVAL"),
         ("file", {"path": "/workspace/link/x", "data": "x"}, "ENOTDIR"),

@@ -197,8 +197,7 @@ def test_stop_ends_a_model_that_is_silent(installation: Path, workspace: Path) -
     async def act(session: Session) -> None:
         await session.prompt("@hang")
         await session.until(lambda: "waiting" in session.streamed)
-        for line in session.client.stop():
-            session.send(line)
+        session.send(session.client.stop().line)
         await session.settle()
         await session.until(lambda: "abort" in session.responses)
         assert session.transcript.was_aborted
