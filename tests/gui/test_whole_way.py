@@ -130,7 +130,7 @@ def look_at_it(person: Hands, *, state: str) -> None:
     page.get_by_role("tab", name="State diagram").click()
     expect(page.locator(".chart .state.current .name")).to_have_text(state, timeout=SOON_MS)
     page.get_by_role("tab", name="Diagnostics").click()
-    expect(page.get_by_text("Kernel, until init runs")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text("Kernel starts")).to_be_visible(timeout=SOON_MS)
 
 
 def whole_way(start: Start, newcomer: Newcomer) -> None:
