@@ -109,7 +109,15 @@ class GtkKit:
         self._post(lambda: self._view.window.present())
 
     def hide(self) -> None:
-        self._post(lambda: self._view.window.hide())
+        """GTK's own boxes (a file dialog complains) run a loop of their own, which would outlive the window."""
+
+        def run() -> None:
+            self._view.window.hide()
+            for box in gtk.Window.list_toplevels():
+                if isinstance(box, gtk.Dialog):
+                    box.response(gtk.ResponseType.DELETE_EVENT)
+
+        self._post(run)
 
     def place(self) -> WindowPlace | None:
         window = self._view.window

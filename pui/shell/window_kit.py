@@ -76,7 +76,8 @@ class WindowKit(Protocol):
     def focus(self) -> None:
         """Bring the window to the front."""
 
-    def hide(self) -> None: ...
+    def hide(self) -> None:
+        """Take the window and what is open over it from the screen: the app ends."""
 
     def place(self) -> WindowPlace | None:
         """Size and place now; on the GUI's thread only."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,38 +15,10 @@ import pytest
 from pui.domain.window_place import parse_place
 from tests.shell.test_attacked_window import BACKENDS, SCRIPTS, reports, window_of
 from tests.support import desktop
-from tests.support.close_window import ask_to_close
+from tests.support.native_dialogs import Keyboard
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.gui
-
-
-class Keyboard:
-    """xdotool on one display."""
-
-    def __init__(self, display: str) -> None:
-        self._env = dict(os.environ) | {"DISPLAY": display}
-        self._tool = desktop.program("xdotool")
-
-    def _run(self, *words: str) -> str:
-        done = subprocess.run([self._tool, *words], env=self._env, capture_output=True, text=True, check=False)
-        return done.stdout
-
-    def focus(self, title: str) -> None:
-        """Wait for the window and give it the keyboard."""
-        wait_until(lambda: bool(self._run("search", "--onlyvisible", "--name", title)), f"a window {title!r}", 60)
-        number = self._run("search", "--onlyvisible", "--name", title).split()[-1]
-        self._run("windowfocus", "--sync", number)
-
-    def press(self, *keys: str) -> None:
-        self._run("key", "--delay", "80", *keys)
-
-    def write(self, text: str) -> None:
-        self._run("type", "--delay", "15", text)
-
-    def close_window(self, title: str) -> None:
-        """What the window manager's cross sends."""
-        ask_to_close(self._env["DISPLAY"], int(self._run("search", "--onlyvisible", "--name", title).split()[-1]))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -65,20 +36,34 @@ def test_dialogs_are_answered_and_the_place_is_kept(
         keyboard.focus("Agree")
         keyboard.press("Tab", "space")
         app.wait_for('"agreed"')
-        keyboard.focus("A folder")
-        keyboard.write(str(chosen))
-        keyboard.press("Return")
-        if '"folder"' not in app.said():
-            keyboard.press("Return")
+        keyboard.give_path("A folder", chosen)
         app.wait_for('"folder"')
         found = {key: value for report in reports(app) for key, value in report.items()}
         assert (found["refused"], found["agreed"], found["folder"]) == (False, True, str(chosen))
-        keyboard.close_window("^pui$")
+        keyboard.close_window("pui")
         wait_until(lambda: app.process.poll() is not None, "the end of the app", 60)
         assert app.process.returncode == 0
     place = parse_place((tmp_path / "data" / "window.json").read_bytes())
     assert place is not None and (place.width, place.height) == (1200, 800)
     assert json.loads((tmp_path / "data" / "window.json").read_bytes())["is_maximized"] is False
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_asked_to_end_a_window_with_open_dialogs_ends(
+    backend: str, display: str, trap: desktop.Canary, tmp_path: Path
+) -> None:
+    """Both tool kits answer a path that is not there with a box of their own, which runs a loop of its own."""
+    script = '(async () => { await window.test.call("test.folder", {}); })();'
+    keyboard = Keyboard(display)
+    with window_of(backend, display, trap, tmp_path, [script]) as app:
+        app.wait_for('"loaded"')
+        keyboard.fill_path("A folder", Path("/not-there/at all"))
+        before = keyboard.all_windows()
+        keyboard.press_until("Return", lambda: bool(keyboard.all_windows() - before), "the tool kit's own box")
+        app.process.terminate()
+        wait_until(lambda: app.process.poll() is not None, "the end of the app", 60)
+        assert app.process.returncode == 0
+        assert '"shut_down": true' in app.said()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

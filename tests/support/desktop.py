@@ -347,6 +347,7 @@ def gtk_window(env: Mapping[str, str], display: str, log: Path, words: Sequence[
             "WEBKIT_DISABLE_COMPOSITING_MODE": "1",
             "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
             "NO_AT_BRIDGE": "1",
+            "GSETTINGS_BACKEND": "memory",
         }
         with app_process(words or pui_command("window"), whole, log) as app:
             yield app

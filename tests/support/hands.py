@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import pty
-import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import Protocol
 from playwright.sync_api import Page, Playwright
 
 from tests.support import desktop
+from tests.support.native_dialogs import Keyboard
 from tests.support.waiting import wait_until
 
 DIALOG_S = 60.0
@@ -51,34 +50,14 @@ class TerminalHands:
 
 @dataclass
 class WindowHands:
-    """In the Qt window; native dialogs get keys from xdotool."""
+    """In the Qt window; native dialogs get keys."""
 
     page: Page
     watch: desktop.Watch
     display: str
 
     def give_path(self, title: str, path: Path) -> None:
-        wait_until(lambda: bool(self._windows(title)), f"the dialog {title!r}", DIALOG_S)
-        for window in self._windows(title):
-            self._xdotool("windowfocus", window)
-        self._xdotool("type", "--delay", "5", str(path))
-        self._xdotool("key", "Return")
-        # The first Return may only close the list of proposals.
-        gone = 0
-        while self._windows(title) and gone < 20:
-            self.page.wait_for_timeout(500)
-            gone += 1
-            if self._windows(title) and gone % 4 == 0:
-                self._xdotool("key", "Return")
-        assert not self._windows(title), f"the dialog {title!r} did not take {path}"
-
-    def _windows(self, title: str) -> list[str]:
-        return self._xdotool("search", "--onlyvisible", "--name", f"^{re.escape(title)}").split()
-
-    def _xdotool(self, *words: str) -> str:
-        command = [desktop.program("xdotool"), *words]
-        env = dict(os.environ) | {"DISPLAY": self.display}
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False).stdout
+        Keyboard(self.display).give_path(title, path)
 
 
 @contextmanager
