@@ -6,13 +6,11 @@ Never: network after the first run: XState is installed once, by its lock file, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,48 +18,24 @@ from typing import Any
 
 import pytest
 
-from pui.adapters.paths import app_paths
 from pui.domain.chart_names import GUARDS
 from pui.domain.events import ActivityDone, ActivityFailed, Event, JsonValue, TimedOut, Triggered
 from pui.domain.machine import ChartMachine
 from pui.resources import load_chart
 from tests.charts.independent import CHART_IDS, GUARD_NAMES, all_triggers, entries, raw_chart
+from tests.support import npm_packages
 
 HERE = Path(__file__).parent / "oracle"
 WALKS = {"task": 2400, "agent": 800, "pack": 2000, "setup": 800}
 SEED = 20260102
 RAW = {chart_id: raw_chart(chart_id) for chart_id in CHART_IDS}
 CHARTS = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}
-INSTALL = "apt-get install -y --no-install-recommends nodejs npm"
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """XState as the lock file says, installed once per lock file."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.fail(f"{program} is missing, the XState oracle needs it. Run: {INSTALL}")
-    lock = (HERE / "package-lock.json").read_bytes()
-    target = app_paths().cache / "oracle" / hashlib.sha256(lock).hexdigest()[:16]
-    if not target.is_dir():
-        _install(target)
-    return target / "node_modules"
-
-
-def _install(target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent))
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, work)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved"]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=240, check=False)
-    if done.returncode != 0:
-        shutil.rmtree(work)
-        pytest.fail(f"npm could not install XState (the first run needs the network):\n{done.stderr[-2000:]}")
-    try:
-        work.rename(target)
-    except OSError:  # another worker was faster: its copy is the same
-        shutil.rmtree(work)
+    """XState as the lock file says."""
+    return npm_packages.node_modules(HERE, "oracle")
 
 
 @dataclass

@@ -66,7 +66,7 @@ export function TasksView() {
 function leaveSearch(event) {
   if (event.key !== "ArrowDown" && event.key !== "Escape") return;
   event.preventDefault();
-  document.querySelector(".task-groups [data-stop]")?.focus?.();
+  /** @type {HTMLElement | null} */ (document.querySelector(".task-groups [data-stop]"))?.focus();
 }
 
 /** @param {any[]} rows */

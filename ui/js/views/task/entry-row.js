@@ -90,6 +90,7 @@ class UserBody {
     this.owner = owner;
     this.textNode = el("div", "user-text");
     this.element = el("div", "bubble", this.textNode, foot(entry));
+    /** @type {string | null} */
     this.shown = null;
   }
 

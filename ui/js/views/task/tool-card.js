@@ -57,6 +57,8 @@ export class ToolCard {
     this.head.addEventListener("click", () => this._toggle());
     this.live = el("pre", { class: "tool-live", hidden: true });
     this.element = el("div", "tool-card", this.head, this.live);
+    /** @type {string} */
+    this.shownState = "";
     this.shownArgs = "";
     this.shownDiff = "";
   }

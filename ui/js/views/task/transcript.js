@@ -24,7 +24,7 @@ const GUESSES = { user: 72, text: 110, thinking: 36, tool: 40, error: 56, notice
 export class Transcript {
   /**
    * @param {import("./entry-log.js").EntryLog} log
-   * @param {{openLink: (key: number, index: number) => void, loadEarlier: () => Promise<number>,
+   * @param {{openLink: (key: number, index: number, address: string) => void, loadEarlier: () => Promise<number>,
    *   earlierKeys: () => number}} host `earlierKeys`: up to this key the entries are of the task that is continued
    */
   constructor(log, host) {
@@ -46,19 +46,15 @@ export class Transcript {
     this.seenHeight = 0;
     this.onUnseen = (/** @type {number} */ _count) => {};
     this.onStick = (/** @type {boolean} */ _isStuck) => {};
-    this._build();
-    this.observer = new ResizeObserver((changes) => this._measured(changes));
-    this.viewObserver = new ResizeObserver(() => this._resized());
-    log.onChange(() => this.schedule());
-  }
-
-  _build() {
     this.rowsNode = el("div", "log-rows");
     this.space = el("div", "log-space", this.rowsNode);
     this.earlier = el("p", { class: "log-earlier", hidden: true }, t("task.log.loading"));
     this.element = el("div", { class: "log", tabindex: "0", role: "region", "aria-label": t("task.log.label") }, this.earlier, this.space);
     this.element.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.element.addEventListener("keydown", (event) => this._key(event));
+    this.observer = new ResizeObserver((changes) => this._measured(changes));
+    this.viewObserver = new ResizeObserver(() => this._resized());
+    log.onChange(() => this.schedule());
   }
 
   /** Put the list into `place`. Its rows, their state and the place in it are as they were. @param {HTMLElement} place */

@@ -1,0 +1,1 @@
+export { marked, Marked, Renderer, Lexer, Parser } from "marked";
