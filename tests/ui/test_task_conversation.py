@@ -47,6 +47,31 @@ def agent_event(bridge: ScriptedBridge, **more: Any) -> None:
     bridge.send({"type": "agent", "task_id": TASK, "agent": panel(**more)})
 
 
+def test_a_refusal_goes_away_when_the_same_action_has_worked(show: Show) -> None:
+    def refuse(_: Params) -> Any:
+        raise Refusal("agent.refused", "pi is in a bad mood", "Try again.")
+
+    bridge = opened(agent=idle_panel())
+    bridge.answer("agent.send", refuse)
+    bridge.answer("task.rename", refuse)
+    page = show(bridge, PLACE)
+    editor(page).fill("Look at the checkout")
+    for count in (1, 2):
+        editor(page).press("Enter")
+        calls(bridge, "agent.send", count)
+        expect(editor(page)).to_have_value("Look at the checkout")
+    toasts = page.locator(".toast.error")
+    expect(toasts).to_have_count(1)  # the same refusal is not told twice
+    bridge.answer("agent.send", lambda _: {"disposition": "started"})
+    page.get_by_role("heading", level=1).dblclick()
+    page.get_by_role("textbox", name="Rename").fill("New")
+    page.get_by_role("textbox", name="Rename").press("Enter")
+    expect(toasts).to_have_count(2)
+    editor(page).press("Enter")
+    calls(bridge, "agent.send", 3)
+    expect(toasts).to_have_count(1)  # that of the other action stays
+
+
 def test_enter_prompts_an_idle_agent_and_steers_a_busy_one(show: Show) -> None:
     bridge = opened(agent=idle_panel())
     page = show(bridge, PLACE)

@@ -21,6 +21,9 @@ export const link = signal(/** @type {"connecting"|"up"|"lost"|"taken"} */ ("con
 
 /** A refusal with the words of docs/errors.md. */
 export class BridgeError extends Error {
+  /** The action that was refused, as `onDone` names it. */
+  about = "";
+
   /** @param {{code: string, message: string, hint?: string, retry?: string}} error */
   constructor(error) {
     super(error.message);
@@ -48,6 +51,9 @@ const waiting = new Map();
 /** @type {Set<(events: any[]) => void>} */
 const listeners = new Set();
 
+/** @type {Set<(about: string) => void>} */
+const doneListeners = new Set();
+
 /** @type {(hello: any) => void} */
 let onHello = () => {};
 let retryMs = FIRST_RETRY_MS;
@@ -62,7 +68,28 @@ let source = null;
  * @param {Record<string, any>} [params]
  * @returns {Promise<any>}
  */
-export function call(method, params = {}) {
+export async function call(method, params = {}) {
+  const about = `${method} ${params.task_id ?? ""}`;
+  try {
+    const result = await carry(method, params);
+    for (const listener of doneListeners) listener(about);
+    return result;
+  } catch (error) {
+    if (error instanceof BridgeError) error.about = about;
+    throw error;
+  }
+}
+
+/**
+ * Called with every action that was done: its verb and its task.
+ * @param {(about: string) => void} listener
+ */
+export function onDone(listener) {
+  doneListeners.add(listener);
+}
+
+/** @param {string} method @param {Record<string, any>} params @returns {Promise<any>} */
+function carry(method, params) {
   const id = ++lastId;
   const message = { t: token, id, method, params };
   if (JSON.stringify(message).length > MAX_CALL_BYTES) {

@@ -6,7 +6,7 @@
  * Never: a call that changes something (views call the bridge), a copy of a guest's text as anything but text.
  */
 import { batch, computed, signal } from "/vendor/preact.js";
-import { connect, onEvents } from "./bridge.js";
+import { connect, onDone, onEvents } from "./bridge.js";
 
 /** Map task_id → TaskRow, in no order. */
 export const tasks = signal(/** @type {Map<string, any>} */ (new Map()));
@@ -17,7 +17,7 @@ export const settings = signal(/** @type {any} */ (null));
 export const folders = signal(/** @type {any[]} */ ([]));
 /** version, platform, carrier, is_emulation_allowed, notes. */
 export const app = signal(/** @type {any} */ (null));
-/** [{id, level, text}], newest last. */
+/** [{id, level, text, hint, about}], newest last. */
 export const toasts = signal(/** @type {any[]} */ ([]));
 /** Counts hellos: a view that holds a task open says task.open again when it changes. */
 export const helloCount = signal(0);
@@ -133,18 +133,27 @@ const TOAST_MS = 6000;
 const MAX_TOASTS = 4;
 
 /**
- * A short message in the corner. Errors stay until they are closed.
- * @param {"info"|"warning"|"error"} level @param {string} text @param {string} [hint]
+ * A short message in the corner. Errors stay until they are closed, or until the action that they are about was done.
+ * @param {"info"|"warning"|"error"} level @param {string} text @param {string} [hint] @param {string} [about] of a BridgeError
  */
-export function toast(level, text, hint = "") {
+export function toast(level, text, hint = "", about = "") {
   const id = ++lastToast;
-  toasts.value = [...toasts.value.slice(1 - MAX_TOASTS), { id, level, text, hint }];
+  if (about) dropToastsAbout(about);
+  toasts.value = [...toasts.value.slice(1 - MAX_TOASTS), { id, level, text, hint, about }];
   if (level !== "error") setTimeout(() => dropToast(id), TOAST_MS);
 }
 
 /** @param {number} id */
 export function dropToast(id) {
   toasts.value = toasts.value.filter((one) => one.id !== id);
+}
+
+/** What an action was refused with. @param {any} error a BridgeError */
+export const toastError = (error) => toast("error", error.message, error.hint, error.about);
+
+/** What was refused before has worked now, or is told anew. @param {string} about */
+function dropToastsAbout(about) {
+  if (toasts.value.some((one) => one.about === about)) toasts.value = toasts.value.filter((one) => one.about !== about);
 }
 
 /**
@@ -155,8 +164,7 @@ export async function orToast(promise) {
   try {
     return await promise;
   } catch (error) {
-    const fault = /** @type {any} */ (error);
-    toast("error", fault.message, fault.hint);
+    toastError(error);
     return undefined;
   }
 }
@@ -164,6 +172,7 @@ export async function orToast(promise) {
 /** Start listening and ticking; the first hello fills the signals. */
 export function begin() {
   onEvents(applyEvents);
+  onDone(dropToastsAbout);
   setInterval(() => {
     if (!document.hidden) now.value = Math.floor(Date.now() / 1000) * 1000;
   }, 1000);

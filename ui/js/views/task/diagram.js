@@ -9,7 +9,7 @@ import { call } from "../../bridge.js";
 import { Button, IconButton, Notice, Segmented, Skeleton } from "../../components/controls.js";
 import { MenuButton } from "../../components/menu.js";
 import { clock, shortDuration } from "../../format.js";
-import { now, orToast, toast } from "../../store.js";
+import { now, orToast, toast, toastError } from "../../store.js";
 import { t } from "../../strings.js";
 import { ChartDrawing } from "./chart-drawing.js";
 import { ChartTable } from "./chart-table.js";
@@ -127,7 +127,7 @@ async function save(session, chart, format) {
     const saved = await saveFile(blob, isPng ? made.name.replace(/\.svg$/, ".png") : made.name);
     if (saved) toast("info", t("task.diagram.saved", { name: saved }));
   } catch (error) {
-    toast("error", /** @type {any} */ (error).message, /** @type {any} */ (error).hint);
+    toastError(error);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { batch, computed, effect, signal, untracked } from "/vendor/preact.js";
 import { call } from "../../bridge.js";
-import { helloCount, onTaskEvent, tasks, toast } from "../../store.js";
+import { helloCount, onTaskEvent, tasks, toast, toastError } from "../../store.js";
 import { t } from "../../strings.js";
 import { EntryLog } from "./entry-log.js";
 
@@ -114,7 +114,7 @@ export class TaskSession {
       this.log.prepend(page.entries, page.has_earlier && page.entries.length > 0);
       return page.entries.length;
     } catch (error) {
-      toast("error", /** @type {any} */ (error).message, /** @type {any} */ (error).hint);
+      toastError(error);
       return 0;
     } finally {
       this.isLoadingEarlier = false;
@@ -161,7 +161,7 @@ export class TaskSession {
     const last = known.length ? known[known.length - 1].seq : 0;
     // without the records before it a new one is no use: they are fetched with it when somebody looks
     if (this.hasJournal && record.seq === last + 1) this._addRecords([record]);
-    else if (this.hasJournal && record.seq > last) this.loadJournal().catch(() => toast("error", t("task.journal.failed")));
+    else if (this.hasJournal && record.seq > last) this.loadJournal().catch((error) => toast("error", t("task.journal.failed"), error.message, error.about));
     const detail = this.detail.value;
     if (!detail) return;
     if (record.type === "transition") {
