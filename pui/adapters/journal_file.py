@@ -36,7 +36,7 @@ class JsonlFile:
             self._size_bytes = _end_of_last_line(self._fd)
             os.ftruncate(self._fd, self._size_bytes)
             if is_new:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except OSError as error:
             self.close()
             raise mapped_write_error(error, path) from error
@@ -79,7 +79,7 @@ def _end_of_last_line(fd: int) -> int:
     return 0
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A new name survives a power cut only when its folder was synced too."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

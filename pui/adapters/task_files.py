@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
+from pui.adapters.compressed_lines import read_compressed, write_compressed
 from pui.adapters.data_dir import data_in_use
 from pui.adapters.journal_file import JsonlFile, lines_from_the_end, mapped_write_error
 from pui.adapters.paths import AppPaths, checked_task_id, own_dir, private_dir
@@ -84,6 +85,21 @@ class TaskFolders:
             raise HostError("host.permission", f"{path} is larger than {limit_bytes} bytes")
         return raw
 
+    def write_lines(self, task_id: str, name: str, lines: Iterable[bytes]) -> int:
+        return write_compressed(self.path(task_id, name), lines)
+
+    def read_lines(
+        self, task_id: str, name: str, limit_bytes: int, line_limit_bytes: int
+    ) -> Generator[bytes, None, None]:
+        return read_compressed(self.path(task_id, name), limit_bytes, line_limit_bytes)
+
+    def remove_file(self, task_id: str, name: str) -> None:
+        path = self.path(task_id, name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise HostError("host.permission", f"cannot remove {path}: {error.strerror}") from error
+
     def transcript_lines(self, task_id: str) -> Generator[bytes, None, None]:
         return lines_from_the_end(self.path(task_id, TRANSCRIPT))
 
@@ -101,6 +117,9 @@ class TaskFolders:
         except FileNotFoundError:
             return []
         return sorted(entry.name for entry in entries if entry.is_dir() and _is_task_id(entry.name))
+
+    def task_ids_with(self, name: str) -> Sequence[str]:
+        return [task_id for task_id in self.task_ids() if self.path(task_id, name).exists()]
 
     def path(self, task_id: str, name: str) -> Path:
         if Path(name).name != name or name in ("", ".", ".."):

@@ -103,6 +103,7 @@ async def _run_task(app: App, spec: TaskSpec, view: RunView, continued: str | No
         view.recovered(report)
     for sentence in await asyncio.to_thread(app.packs.recover):
         note(sentence)
+    await TaskBoard(app.supervisor, app.services).settle_changes()  # before this machine changes the same folders
     task_id = await _go_on(app, continued, spec) if continued else app.supervisor.create(spec)
     live = app.supervisor.live(task_id)
     view.begin(task_id, live.journal.view, app)

@@ -14,6 +14,11 @@ from pui.domain.folder_diff import FolderChange, FolderDiff
 from pui.domain.scrub import scrub_line
 
 NO_BASELINE = "What was in the folders at the start is not known any more: the app ended while the task ran."
+LATER = (
+    "pui ended while the task ran. Its folders were compared when pui was started again: "
+    "what others changed in between is shown too."
+)
+ANOTHER_FOLDER = "It is not the folder that was chosen any more."
 NO_FOLDERS = "No folder was shared read/write."
 NOT_STARTED = "The task has not started: nothing can have changed."
 
@@ -29,13 +34,15 @@ class FolderResult:
 
 
 def changes_view(
-    results: Sequence[FolderResult], at_ms: int, *, is_final: bool, note: str = ""
+    results: Sequence[FolderResult], at_ms: int, *, is_final: bool, is_late: bool = False, note: str = ""
 ) -> dict[str, JsonValue]:
-    """The ChangesView. `note` says why there is nothing to compare, "" when there is."""
+    """The ChangesView. `is_late`: not compared at the task's end but by a later app. `note` says why there is nothing
+    to compare, or what to know of the comparison; "" mostly."""
     return {
         "folders": [_folder(result) for result in results],
         "at_ms": at_ms,
         "is_final": is_final,
+        "is_late": is_late,
         "note": note,
     }
 

@@ -13,6 +13,7 @@ QEMU_LOG = "qemu.log"
 QMP_LOG = "qmp.jsonl"
 QEMU_IMG_LOG = "qemu-img.log"
 OVERLAY = "overlay.qcow2"
+BASELINE = "baseline.zst"
 CHANGES_DIFF = "changes.diff"
 CHANGES_VIEW = "changes.json"
 

@@ -6,7 +6,7 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -284,6 +284,19 @@ class TaskFiles(Protocol):
     def read(self, task_id: str, name: str, limit_bytes: int) -> bytes:
         """A file of the task's folder. Raises HostError("host.permission"): absent, larger, not readable."""
 
+    def write_lines(self, task_id: str, name: str, lines: Iterable[bytes]) -> int:
+        """A compressed file of the task's folder, whole or not at all, 0600; it is on the disk itself when this returns
+        its size in bytes. Blocks. Raises HostError host.disk_full, host.permission."""
+
+    def read_lines(
+        self, task_id: str, name: str, limit_bytes: int, line_limit_bytes: int
+    ) -> Generator[bytes, None, None]:
+        """The lines of such a file without their LF; limits count what is decompressed. A generator: close it. Blocks.
+        Raises HostError("host.permission"): absent, damaged, larger."""
+
+    def remove_file(self, task_id: str, name: str) -> None:
+        """Absent is fine. Raises HostError("host.permission")."""
+
     def transcript_lines(self, task_id: str) -> Generator[bytes, None, None]:
         """Lines of the transcript without their end, newest first; none when there is no transcript. A generator:
         close it. Blocks. Raises HostError("host.permission")."""
@@ -292,6 +305,9 @@ class TaskFiles(Protocol):
         """What the task's folder takes up on the disk. Blocks. 0 when it is gone."""
 
     def task_ids(self) -> Sequence[str]: ...
+
+    def task_ids_with(self, name: str) -> Sequence[str]:
+        """The tasks that have a file of this name."""
 
     def path(self, task_id: str, name: str) -> Path: ...
 

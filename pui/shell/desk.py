@@ -6,10 +6,13 @@ Never: a decision, an adapter's class.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import structlog
 
 from pui.domain.events import JsonValue
 from pui.ports import Clock, Desktop, Dialogs
@@ -69,17 +72,23 @@ class Desk:
     open_tasks: set[str] = field(default_factory=set)
     greetings: dict[str, Greeting] = field(default_factory=dict)
     board: TaskBoard = field(init=False)
+    _settling: asyncio.Task[None] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.board = TaskBoard(self.supervisor, self.services)
 
     def begin(self) -> None:
         """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""
+        self._settling = asyncio.create_task(self.board.settle_changes(), name="settle-changes")
+        self._settling.add_done_callback(_log_fault)
         if self.upkeep is not None:
             self.upkeep.watch.start()
 
     async def close(self) -> None:
         """Ends what runs in the background, and the machines that it started. Tasks are the supervisor's to end."""
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)
         if self.upkeep is not None:
             await self.upkeep.close()
 
@@ -93,3 +102,10 @@ class Desk:
         if name in self.greetings:
             raise ValueError(f"{name} is greeted twice")
         self.greetings[name] = part
+
+
+def _log_fault(task: asyncio.Task[None]) -> None:
+    """The page goes on without; a later look at the changes of a task tries again."""
+    fault = None if task.cancelled() else task.exception()
+    if fault is not None:
+        structlog.get_logger().error("changes of earlier tasks were not compared", exc_info=fault)

@@ -11,8 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from pui.domain.agent_panel import AgentPanel
-from pui.domain.changes_view import NO_BASELINE, NO_FOLDERS, FolderResult, changes_view, count_changes
+from pui.domain.changes_view import (
+    NO_BASELINE,
+    NO_FOLDERS,
+    NOT_STARTED,
+    FolderResult,
+    changes_view,
+    count_changes,
+)
 from pui.domain.conversation_export import Talk
 from pui.domain.entry_log import EntryPage, join_pages
 from pui.domain.errors import CallerError, HostError, PuiError
@@ -23,11 +32,13 @@ from pui.domain.name_search import find_names, is_typable
 from pui.domain.preflight import ResourceRequest, decide_preflight
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import TaskSpec, spec_from_json, title_of
-from pui.domain.task_files import CHANGES_VIEW
+from pui.domain.task_files import BASELINE, CHANGES_VIEW
 from pui.domain.views import OVER, LiveLook, task_detail, task_row
 from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
+from pui.supervisor.changes import store_changes
 from pui.supervisor.conversation import read_history, read_talk
-from pui.supervisor.recovery import StoredTask, is_owned_by_running_app, load_task
+from pui.supervisor.left_changes import compare_left
+from pui.supervisor.recovery import StoredTask, is_run_elsewhere, load_task
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
 from pui.supervisor.session_keeper import earlier_keys, find_earlier_talk
@@ -38,6 +49,8 @@ PROBE_LIMIT_S = 5.0
 """How long a new task waits for facts about the computer before it is taken without; preflight looks again."""
 NAMES_KEPT_S = 5.0
 CHANGES_LIMIT_BYTES = 32 * 1024 * 1024
+MOUNTED_STATES = frozenset({"handshake", "running"})
+"""In these a guest may have written to the folders."""
 
 
 @dataclass(frozen=True)
@@ -136,16 +149,22 @@ class TaskBoard:
         return tuple(after[:limit]), task.view.last_seq
 
     async def changes(self, task_id: str) -> dict[str, JsonValue]:
-        """The ChangesView: computed now for a task that runs, as it was kept for one that is over."""
+        """The ChangesView: computed now for a task that runs, as it was kept for one that is over. What an app that was
+        killed could not compare is compared at the first look."""
         self._known(task_id)
-        live = self._supervisor.find_live(task_id)
-        if live is None or live.is_over:
-            return await asyncio.to_thread(self._kept_changes, task_id)
         if task_id not in self._comparing:
-            work = asyncio.ensure_future(self._compare(live))
+            live = self._supervisor.find_live(task_id)
+            look = self._stored_changes(task_id) if live is None or live.is_over else self._compare(live)
+            work = asyncio.ensure_future(look)
             self._comparing[task_id] = work
             work.add_done_callback(lambda _: self._comparing.pop(task_id, None))
         return await asyncio.shield(self._comparing[task_id])
+
+    async def settle_changes(self) -> None:
+        """Compare what apps that were killed could not: soon after a start little else has changed in the folders."""
+        for task_id in await asyncio.to_thread(self._services.files.task_ids_with, BASELINE):
+            if self._supervisor.find_live(task_id) is None:
+                await self.changes(task_id)
 
     async def files(self, task_id: str, query: str) -> list[str]:
         """Names in the workspace that fit `query`, as they are on this computer."""
@@ -193,18 +212,11 @@ class TaskBoard:
         shown = title_of(title)
         if not shown:
             raise CallerError("caller.bad_request", "the title is empty")
-        facts: dict[str, JsonValue] = {"facts": {"title": shown}}
         live = self._supervisor.find_live(task_id)
         if live is not None and not live.is_over:
-            live.journal.write("fact", live.journal.view.last_seq, facts)
+            live.journal.write("fact", live.journal.view.last_seq, {"facts": {"title": shown}})
             return
-        task = self._stored(task_id)
-        journal = TaskJournal(self._services.files.journal(task_id), self._services.clock, task.records)
-        try:
-            journal.write("fact", task.view.last_seq, facts)
-        finally:
-            journal.close()
-        self._supervisor.forget(task_id)
+        self._write_stored(task_id, {"title": shown})
 
     def again(self, task_id: str) -> str:
         """A new task with the same spec and images, not started yet. Raises as Supervisor.create."""
@@ -229,6 +241,7 @@ class TaskBoard:
         """A new task with the conversation of `spec.continues`, not started yet. Raises as Supervisor.create, and
         CallerError("caller.rejected") when nothing whole was kept of it."""
         view = self._supervisor.load(spec.continues).view
+        await self.changes(spec.continues)  # before another machine may write to the same folders
         earlier = await asyncio.to_thread(find_earlier_talk, self._services.files, spec.continues, view)
         return self._supervisor.create(spec, images, earlier=earlier)
 
@@ -271,10 +284,19 @@ class TaskBoard:
         """A task on disk that nobody runs, with all its records. Raises CallerError("caller.rejected") else."""
         self._known(task_id)
         task = load_task(self._services.files, task_id)
-        is_run = task.view.state not in OVER and is_owned_by_running_app(task.view, self._services.process_table)
-        if is_run:
+        if is_run_elsewhere(task.view, self._services.process_table):
             raise CallerError("caller.rejected", "another running pui has this task")
         return task
+
+    def _write_stored(self, task_id: str, facts: dict[str, JsonValue]) -> None:
+        """Facts of a task that nobody runs. Raises CallerError("caller.rejected") for one that somebody does."""
+        task = self._stored(task_id)
+        journal = TaskJournal(self._services.files.journal(task_id), self._services.clock, task.records)
+        try:
+            journal.write("fact", task.view.last_seq, {"facts": facts})
+        finally:
+            journal.close()
+        self._supervisor.forget(task_id)
 
     def _row(self, task: StoredTask) -> dict[str, JsonValue]:
         live = self._supervisor.find_live(task.task_id)
@@ -310,6 +332,27 @@ class TaskBoard:
             live.journal.write("fact", live.journal.view.last_seq, {"facts": {"changes": counts}})
         return view
 
+    async def _stored_changes(self, task_id: str) -> dict[str, JsonValue]:
+        """Of a task that this app does not run."""
+        files = self._services.files
+        if task_id not in await asyncio.to_thread(files.task_ids_with, BASELINE):
+            return await asyncio.to_thread(self._kept_changes, task_id)
+        task = await asyncio.to_thread(load_task, files, task_id)
+        if task.error is not None:
+            return _nothing_kept(task.view)
+        is_run = is_run_elsewhere(task.view, self._services.process_table)
+        at_ms = self._services.clock.now_ns() // 1_000_000
+        try:
+            results = await asyncio.to_thread(compare_left, self._services, task_id, task.view)
+            if is_run:
+                return changes_view(results, at_ms, is_final=False)
+            await asyncio.to_thread(store_changes, files, task_id, results, at_ms, is_late=True)
+            self._write_stored(task_id, {"changes": count_changes(results)})
+        except PuiError as fault:
+            structlog.get_logger().warning("the look before is not used", task_id=task_id, reason=fault.message)
+            return _nothing_kept(task.view, fault.message)
+        return await asyncio.to_thread(self._kept_changes, task_id)
+
     def _kept_changes(self, task_id: str) -> dict[str, JsonValue]:
         task = self._supervisor.load(task_id)
         try:
@@ -330,9 +373,12 @@ class TaskBoard:
         return kept[1]
 
 
-def _nothing_kept(view: TaskView) -> dict[str, JsonValue]:
+def _nothing_kept(view: TaskView, reason: str = "") -> dict[str, JsonValue]:
+    """`reason`: why the look before, which is there, is not used."""
     folders = [folder for folder in view.folders if isinstance(folder, dict)]
     results = [FolderResult(Path(str(f.get("path"))), f.get("read_only") is True, None) for f in folders]
     was_written = any(not result.read_only for result in results)
-    note = NO_BASELINE if was_written else NO_FOLDERS
+    was_reached = any(visit.state in MOUNTED_STATES for visit in view.visits)
+    note = NO_FOLDERS if not was_written else NO_BASELINE if was_reached else NOT_STARTED
+    note = f"{note} ({reason})" if reason else note
     return changes_view(results, view.changed_at_ns // 1_000_000, is_final=True, note=note)

@@ -1,6 +1,6 @@
 """What a task changes in the person's folders: a look before the guest can write, and looks later.
 
-In: the chosen folders, a scanner. Out: FolderResults; files in the task's folder at the end.
+In: the chosen folders, a scanner. Out: FolderResults; in the task's folder the look before, at the end the changes.
 Never: a program that is run, a folder of the guest.
 """
 
@@ -11,25 +11,27 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pui.domain.changes_view import NO_FOLDERS, NOT_STARTED, FolderResult, all_patches, changes_view
-from pui.domain.errors import PuiError
+from pui.domain.changes_view import LATER, NO_FOLDERS, NOT_STARTED, FolderResult, all_patches, changes_view
+from pui.domain.errors import HostError, PuiError
 from pui.domain.events import JsonValue
-from pui.domain.folder_diff import FolderSnapshot, diff_snapshots
-from pui.domain.task_files import CHANGES_DIFF, CHANGES_VIEW
+from pui.domain.folder_baseline import Baseline, render_baseline
+from pui.domain.folder_diff import diff_snapshots
+from pui.domain.task_files import BASELINE, CHANGES_DIFF, CHANGES_VIEW
 from pui.ports import ChosenFolder, FolderScanner, TaskFiles
-
-Baseline = FolderSnapshot | str
-"""The look before, or why there is none."""
 
 
 class FolderChanges:
     """Of one task. `begin` once the folders are known, `ready` before the guest is told of them.
 
+    The look before is in memory and, for an app that is killed, on the disk; `fault` says why it is not there.
     `results` are those of the end, once the task is over.
     """
 
-    def __init__(self, scanner: FolderScanner) -> None:
+    def __init__(self, task_id: str, files: TaskFiles, scanner: FolderScanner) -> None:
+        self._task_id = task_id
+        self._files = files
         self._scanner = scanner
+        self.fault: HostError | None = None
         self._folders: tuple[ChosenFolder, ...] | None = None
         self._baseline: asyncio.Future[dict[Path, Baseline]] | None = None
         self.results: tuple[FolderResult, ...] = ()
@@ -44,10 +46,10 @@ class FolderChanges:
         self._folders = tuple(folders)
         writable = [folder.path for folder in folders if not folder.read_only]
         if writable:
-            self._baseline = asyncio.ensure_future(asyncio.to_thread(self._look, writable))
+            self._baseline = asyncio.ensure_future(self._look_after(self._baseline, writable))
 
     async def ready(self) -> None:
-        """The look before is done."""
+        """The look before is done, and on the disk itself unless `fault` says why not."""
         if self._baseline is not None:
             await asyncio.shield(self._baseline)
 
@@ -70,14 +72,24 @@ class FolderChanges:
         note = "" if self.has_begun else NOT_STARTED if self._folders is None else NO_FOLDERS
         return changes_view(results, at_ms, is_final=False, note=note), results
 
-    def _look(self, paths: Sequence[Path]) -> dict[Path, Baseline]:
-        return {path: self._snapshot(path) for path in paths}
+    async def _look_after(
+        self, earlier: asyncio.Future[dict[Path, Baseline]] | None, paths: Sequence[Path]
+    ) -> dict[Path, Baseline]:
+        """One look at a time: both would write the same file."""
+        if earlier is not None:
+            await asyncio.gather(earlier, return_exceptions=True)
+        return await asyncio.to_thread(self._look, paths)
 
-    def _snapshot(self, path: Path) -> Baseline:
+    def _look(self, paths: Sequence[Path]) -> dict[Path, Baseline]:
+        found = {path: look_into(self._scanner, path) for path in paths}
         try:
-            return self._scanner.scan(path)
-        except PuiError as fault:
-            return fault.message
+            self._files.write_lines(
+                self._task_id, BASELINE, render_baseline({str(path): look for path, look in found.items()})
+            )
+            self.fault = None
+        except HostError as fault:
+            self.fault = fault
+        return found
 
     def _compare(self, before: dict[Path, Baseline]) -> tuple[FolderResult, ...]:
         return tuple(self._result(folder, before.get(folder.path)) for folder in self._folders or ())
@@ -85,16 +97,33 @@ class FolderChanges:
     def _result(self, folder: ChosenFolder, before: Baseline | None) -> FolderResult:
         if before is None:
             return FolderResult(folder.path, folder.read_only, None)
-        after = before if isinstance(before, str) else self._snapshot(folder.path)
-        if isinstance(before, str) or isinstance(after, str):
-            return FolderResult(folder.path, folder.read_only, None, reason=str(after))
-        return FolderResult(folder.path, folder.read_only, diff_snapshots(before, after))
+        return compare_folder(self._scanner, folder.path, before)
 
 
-def store_changes(files: TaskFiles, task_id: str, results: Sequence[FolderResult], at_ms: int) -> None:
-    """The end's changes beside the journal: as a page shows them, and as a patch. Raises HostError."""
-    view = changes_view(results, at_ms, is_final=True)
+def look_into(scanner: FolderScanner, path: Path) -> Baseline:
+    """What is in a folder now, or why nobody can tell. Blocks."""
+    try:
+        return scanner.scan(path)
+    except PuiError as fault:
+        return fault.message
+
+
+def compare_folder(scanner: FolderScanner, path: Path, before: Baseline) -> FolderResult:
+    """A folder that may be written to, now against a look before. Blocks."""
+    after = before if isinstance(before, str) else look_into(scanner, path)
+    if isinstance(before, str) or isinstance(after, str):
+        return FolderResult(path, False, None, reason=str(after))
+    return FolderResult(path, False, diff_snapshots(before, after))
+
+
+def store_changes(
+    files: TaskFiles, task_id: str, results: Sequence[FolderResult], at_ms: int, *, is_late: bool = False
+) -> None:
+    """The end's changes beside the journal: as a page shows them, and as a patch; they take the place of the look
+    before. Raises HostError."""
+    view = changes_view(results, at_ms, is_final=True, is_late=is_late, note=LATER if is_late else "")
     files.write(task_id, CHANGES_VIEW, json.dumps(view, separators=(",", ":")).encode("ascii"))
     patch = all_patches(results)
     if patch:
         files.write(task_id, CHANGES_DIFF, patch.encode("utf-8", "replace"))
+    files.remove_file(task_id, BASELINE)

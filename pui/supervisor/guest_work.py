@@ -105,7 +105,7 @@ class GuestWork:
 
     async def _start_pi(self, control: GuestControl, cause: int) -> Mapping[str, JsonValue]:
         await self._mount_cache(control, cause)
-        await self._changes.ready()  # the order that mounts the folders lets the guest write
+        await self._look_before(cause)
         await control.order(*self._configuration())
         state = await self._session.ask("get_state")
         if self._earlier is not None:
@@ -123,6 +123,14 @@ class GuestWork:
             self._machine.drop_cache()
             told = f"the cache volume could not be mounted and begins anew with the next task ({fault.message})"
             self._journal.write("fact", cause, {"facts": {"cache": told}})
+
+    async def _look_before(self, cause: int) -> None:
+        """Done and kept before the order that mounts the folders, which lets the guest write."""
+        await self._changes.ready()
+        fault = self._changes.fault
+        if fault is not None:
+            told = f"what was in the folders will not be known after an end of the app ({fault.message})"
+            self._journal.write("fact", cause, {"facts": {"baseline": told}})
 
     async def _run_prompt(self, cause: int) -> None:
         if self._spec.thinking:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pui.domain.errors import CODES, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.journal import Record, TaskView, fold, parse_journal
+from pui.domain.views import OVER
 from pui.ports import Clock, ProcessIdentity, ProcessTable, TaskFiles
 from pui.supervisor.task_journal import TaskJournal
 
@@ -62,6 +63,11 @@ def is_owned_by_running_app(view: TaskView, table: ProcessTable) -> bool:
     """True while the app that created the task is alive (pid and start time)."""
     owner = identity_of(view.app)
     return owner is not None and table.is_alive(owner)
+
+
+def is_run_elsewhere(view: TaskView, table: ProcessTable) -> bool:
+    """True for a stored task that another running app has at work."""
+    return view.state not in OVER and is_owned_by_running_app(view, table)
 
 
 def needs_recovery(task: StoredTask, table: ProcessTable) -> bool:

@@ -227,7 +227,7 @@ class Supervisor:
         file = self._services.files.transcript(task_id)
         session = Session(file, self._services.clock, self.agent_chart, first_key)
         session.on_news = lambda: self.news.append(task_id)
-        changes = FolderChanges(self._services.scanner)
+        changes = FolderChanges(task_id, self._services.files, self._services.scanner)
         check = self._folder_check(task_id, spec, folders)
         activities = TaskActivities(
             task_id,

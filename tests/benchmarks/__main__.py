@@ -17,7 +17,7 @@ import structlog
 
 from pui.adapters.paths import app_paths
 from pui.logs import drop_events
-from tests.benchmarks import boot, conversation, delta, install, page, pure, shares, supervisor, window
+from tests.benchmarks import boot, conversation, delta, install, look, page, pure, shares, supervisor, window
 from tests.benchmarks.report import Table, write_json
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path, int], list[Table]]] = {
     "delta": delta.measure,
     "pure": pure.measure,
     "conversation": conversation.measure,
+    "look": look.measure,
     "window": window.measure,
     "page": page.measure,
 }

@@ -17,6 +17,8 @@ from pathlib import Path
 from pui.domain.agent_panel import AgentPanel
 from pui.domain.conversation_export import Talk, to_html, to_markdown
 from pui.domain.errors import CallerError, ProtocolError, PuiError
+from pui.domain.folder_baseline import BaselineFault, parse_baseline, render_baseline
+from pui.domain.folder_diff import FolderEntry, FolderSnapshot, diff_snapshots
 from pui.domain.handshake import CtlDecoder
 from pui.domain.journal import fold, parse_journal
 from pui.domain.json_guard import DEPTH_LIMIT, ParsedJson, parse_json
@@ -105,6 +107,18 @@ def pi_session(data: bytes) -> None:
     parsed = parse_json(data)
     if isinstance(parsed, ParsedJson):
         PiSession().take(parsed.value.get("entries"))
+
+
+def baseline(data: bytes) -> None:
+    """The look before a task: names and texts of a folder, read back after a crash."""
+    looks = parse_baseline(data.split(b"\n"))
+    if isinstance(looks, BaselineFault):
+        return
+    assert parse_baseline(render_baseline(looks)) == looks
+    for look in looks.values():
+        if isinstance(look, FolderSnapshot):
+            changes = diff_snapshots(look, FolderSnapshot({})).changes
+            _shown(text for change in changes for text in (change.path, change.diff, change.warning))
 
 
 class _Tags(HTMLParser):
@@ -246,6 +260,13 @@ JOURNAL = (
     b'{"seq":3,"at_ns":7,"type":"acquired","cause":2,"name":"qemu","kind":"process","pid":1}\n'
     b'{"seq":4,"at_ns":8,"type":"outcome","cause":3,"result":"failed","code":"launch.qemu_exit"}\n'
 )
+LOOK = FolderSnapshot(
+    {
+        "a.sh": FolderEntry("file", 2, (2, -1, 2**64 - 1), True, "x\n"),
+        "\udcff/Makefile": FolderEntry("link", 0, (1,), target="../\udcfe"),
+    },
+    is_complete=False,
+)
 STREAMS = frame(1, OPEN) + frame(1, DATA, b"GET / HTTP/1.1\r\n\r\n") + frame(2, OPEN) + frame(1, FIN) + frame(2, RESET)
 SESSION = (
     b'{"type":"model_change","id":"a1","parentId":null,"timestamp":"2026-01-02T03:04:05.000Z"}\n'
@@ -262,6 +283,12 @@ TARGETS = (
     Target("rpc", rpc, _rpc_seeds, limit_bytes=16_384),
     Target(
         "pi-session", pi_session, lambda: [SESSION, b'{"entries":[%s]}' % SESSION.replace(b"\n", b",")], is_json=True
+    ),
+    Target(
+        "baseline",
+        baseline,
+        lambda: [b"\n".join(render_baseline({"/x": LOOK, "/y": "no"})), b"\n".join(render_baseline({"/x": LOOK}))],
+        limit_bytes=2048,
     ),
     Target("export", export, lambda: [TEXT, MARKUP], limit_bytes=1024),
     Target("qmp", qmp, lambda: [b"\xff" + GREETING + REPLIES + EVENT, b"\0" + EVENT]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from pui.adapters.process import start_ticks_of
 from pui.adapters.process_table import own_identity
 from pui.adapters.qemu.probe import remove_stale_folders
 from pui.adapters.task_files import TaskFolders
+from pui.domain.changes_view import ANOTHER_FOLDER
 from pui.domain.errors import CallerError
 from pui.domain.events import JsonValue
 from pui.domain.journal import parse_journal
+from pui.domain.task_files import BASELINE
+from pui.supervisor.board import TaskBoard
 from pui.supervisor.recovery import RecoveryReport
 from pui.supervisor.task_journal import TaskJournal
 from tests.support.app_process import (
@@ -165,6 +169,105 @@ def test_a_torn_or_foreign_journal_stops_no_start(base: Base) -> None:
     assert [report.task_id for report in recover(base)] == [task_id]
     assert supervisor_of(real_services(base)).view("t-odd").state == "broken"
     assert recover(base) == []
+
+
+# what the guest had changed by then
+
+
+def killed_while_running(base: Base) -> str:
+    """The task's id; the guest had changed, made and removed something when the app was killed."""
+    base.prepare(FakeScript(hang_in="prompt"))
+    (base.project / "old.bin").write_bytes(b"\0\1")
+    with app_program(base) as process:
+        brought_to(process, base, "running")
+        (base.project / "README.md").write_text("bye\n")
+        (base.project / ".envrc").write_text("curl evil\n")
+        (base.project / "old.bin").unlink()
+        process.kill()
+        wait_until(lambda: not processes_of(base.folder), "no child left", GONE_WITHIN_S)
+    (report,) = recover(base)
+    return report.task_id
+
+
+def changes_in_a_new_app(base: Base, task_id: str) -> tuple[dict[str, Any], dict[str, JsonValue]]:
+    """The ChangesView and the facts of the journal after it."""
+
+    async def look() -> tuple[dict[str, Any], dict[str, JsonValue]]:
+        services = real_services(base)
+        supervisor = supervisor_of(services)
+        view: Any = await TaskBoard(supervisor, services).changes(task_id)
+        return view, dict(supervisor.view(task_id).facts)
+
+    return asyncio.run(look())
+
+
+@pytest.mark.threat("J1")
+def test_what_a_task_changed_is_shown_after_a_kill(base: Base) -> None:
+    task_id = killed_while_running(base)
+    view, facts = changes_in_a_new_app(base, task_id)
+    (shown,) = view["folders"]
+    assert [(c["path"], c["change"], bool(c["warning"])) for c in shown["changes"]] == [
+        (".envrc", "added", True),
+        ("README.md", "changed", False),
+        ("old.bin", "removed", False),
+    ]
+    assert "-hello\n+bye\n" in shown["changes"][1]["diff"]
+    assert (view["is_final"], view["is_late"], shown["is_complete"]) == (True, True, True)
+    assert "started again" in view["note"]
+    assert facts["changes"] == {"changed": 3, "flagged": 1, "is_complete": True}
+    assert TaskFolders(base.paths).task_ids_with(BASELINE) == [], "the person's text stays in a second place"
+    (base.project / "later.txt").write_text("by the person\n")
+    assert changes_in_a_new_app(base, task_id)[0] == view, "compared once, not at each look"
+
+
+def _torn(base: Base, path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def _emptied(base: Base, path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _gone(base: Base, path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("harm", [_torn, _emptied, _gone])
+@pytest.mark.threat("J1")
+def test_a_torn_look_before_is_told_and_never_guessed_from(base: Base, harm: Callable[[Base, Path], None]) -> None:
+    task_id = killed_while_running(base)
+    harm(base, TaskFolders(base.paths).path(task_id, BASELINE))
+    view, facts = changes_in_a_new_app(base, task_id)
+    assert view["folders"][0]["changes"] == [] and "not known any more" in view["note"]
+    assert "changes" not in facts
+
+
+@pytest.mark.threat("G10")
+def test_a_folder_that_took_the_place_of_the_chosen_one_is_not_looked_into(base: Base) -> None:
+    task_id = killed_while_running(base)
+    base.project.rename(base.folder / "aside")
+    base.project.mkdir()
+    (base.project / "other.txt").write_text("private\n")
+    view, _ = changes_in_a_new_app(base, task_id)
+    assert view["folders"][0]["changes"] == []
+    assert view["folders"][0]["reason"] == ANOTHER_FOLDER
+
+
+@pytest.mark.threat("J5")
+def test_the_changes_of_a_task_that_another_app_runs_are_shown_as_of_now(base: Base) -> None:
+    base.prepare(FakeScript(hang_in="prompt"))
+    with app_program(base) as process:
+        brought_to(process, base, "running")
+        (base.project / "README.md").write_text("bye\n")
+        files = TaskFolders(base.paths)
+        (task_id,) = files.task_ids()
+        before = files.read_journal(task_id)
+        view, _ = changes_in_a_new_app(base, task_id)
+        assert [c["path"] for c in view["folders"][0]["changes"]] == ["README.md"]
+        assert (view["is_final"], view["is_late"], view["note"]) == (False, False, "")
+        assert files.read_journal(task_id) == before and files.task_ids_with(BASELINE) == [task_id]
+        process.kill()
+        wait_until(lambda: not processes_of(base.folder), "no child left", GONE_WITHIN_S)
 
 
 def test_the_probe_folder_of_a_living_app_is_kept(base: Base) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from pui.adapters.task_files import TaskFolders
 from pui.domain.errors import CallerError, HostError
 from pui.domain.folder_diff import FolderSnapshot
 from pui.domain.journal import TaskView
 from pui.domain.task import MountRequest, TaskSpec
+from pui.domain.task_files import BASELINE
 from pui.resources import load_chart
 from pui.supervisor import guest_work
 from pui.supervisor.supervisor import Supervisor
@@ -473,3 +475,30 @@ def test_a_folder_that_cannot_be_looked_at_is_told_and_ends_nothing(folder: Path
     assert outcome_of(view) == ("completed", "")
     assert view.facts["changes"] == {"changed": 0, "flagged": 0, "is_complete": False}
     assert b"made to fail" in world.files.read("t1", "changes.json", 10_000)
+
+
+def test_the_look_before_is_on_the_disk_while_the_guest_may_write_and_goes_with_the_end(folder: Path) -> None:
+    world = SimulatedPorts(folder, FakeScript(hang_in="prompt"))
+
+    async def story(supervisor: Supervisor, world: SimulatedPorts) -> None:
+        supervisor.trigger("t1", "start")
+        await until(lambda: bool(world.guest.orders), "no order")
+        assert world.files.task_ids_with(BASELINE) == ["t1"], "the order that mounts the folders was given before"
+        supervisor.trigger("t1", "cancel")
+
+    play(world, story)
+    assert world.files.task_ids_with(BASELINE) == []
+    assert world.files.path("t1", "changes.json").exists()
+
+
+def test_a_look_before_that_cannot_be_kept_is_told_and_ends_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> int:
+        raise HostError("host.disk_full", "no space left")
+
+    monkeypatch.setattr(TaskFolders, "write_lines", full)
+    view = play(SimulatedPorts(folder), start)
+    assert outcome_of(view) == ("completed", "")
+    assert "no space left" in str(view.facts["baseline"])
+    assert view.facts["changes"] == {"changed": 0, "flagged": 0, "is_complete": True}

@@ -16,7 +16,7 @@ from pui.domain.chart_svg import render_svg
 from pui.domain.chart_trace import trace_of
 from pui.resources import data, load_chart
 from tests.support.scripted_bridge import Params, ScriptedBridge
-from tests.support.task_scenes import TASK, diagnostics, opened, panel, record_json, records
+from tests.support.task_scenes import TASK, changes, diagnostics, opened, panel, record_json, records
 from tests.support.waiting import wait_until
 from tests.ui.conftest import LARGE, Show
 
@@ -85,6 +85,39 @@ def test_the_header_ends_a_task(show: Show) -> None:
 
 
 # changes
+
+
+def test_what_was_compared_late_says_so_and_when(show: Show) -> None:
+    view = changes() | {"is_final": True, "is_late": True, "note": "pui ended while the task ran."}
+    bridge = opened()
+    bridge.answer("task.changes", lambda _params: view)
+    page = show(bridge, place("changes"))
+    expect(page.get_by_role("region", name="Changed files")).to_contain_text("pui ended while the task ran.")
+    expect(page.get_by_text("compared ")).to_be_visible()
+    expect(page.get_by_role("button", name="Look again")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("folder", "note", "title", "text"),
+    [
+        ({}, "", "Nothing has changed", "No file differs"),
+        ({"is_complete": False}, "", "Nothing has changed", "too large to look at all of it"),
+        ({"is_complete": False, "reason": "cannot look into /x"}, "", "Nothing to compare", "x: cannot look into /x"),
+        ({"is_complete": False}, "It is not known any more.", "Nothing to compare", "It is not known any more."),
+    ],
+)
+def test_what_is_not_known_is_not_shown_as_unchanged(
+    show: Show, folder: dict[str, Any], note: str, title: str, text: str
+) -> None:
+    shown = {"name": "x", "path": "/x", "read_only": False, "is_complete": True, "reason": "", "changes": [], **folder}
+    bridge = opened()
+    answer = {"folders": [shown], "at_ms": 1, "is_final": True, "is_late": False, "note": note}
+    bridge.answer("task.changes", lambda _params: answer)
+    page = show(bridge, place("changes"))
+    expect(page.locator(".empty")).to_contain_text(title)
+    expect(page.locator(".empty")).to_contain_text(text)
+    if note:
+        expect(page.get_by_text("too large")).to_have_count(0)
 
 
 def test_flagged_files_are_first_and_say_why(show: Show) -> None:

@@ -5,6 +5,7 @@ In: the command as a process of its own. Out: exit codes, text, JSON lines, file
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from pui.domain.demo_model import demo_response
+from pui.supervisor.board import TaskBoard
 from tests.support.app_process import ROOT, processes_of
 from tests.support.playbook import files_below
 from tests.support.real_machine import CPU_COUNT, RealApp, json_lines
@@ -99,6 +101,26 @@ def test_ctrl_c_cancels_cleanly(real: RealApp) -> None:
         assert process.wait(60) == 130
     assert (lines[-1]["result"], lines[-1]["code"]) == ("cancelled", "task.cancelled")
     wait_until(lambda: processes_of(real.folder) == {}, "the end of every child")
+
+
+@pytest.mark.threat("J1")
+def test_what_a_killed_pui_run_has_changed_is_shown_by_the_next_app(real: RealApp) -> None:
+    project = real.project("killed")
+    prompt = 'replace "hello" with "good day" in README.md'
+    with started(real, "--folder", str(project), prompt) as process:
+        lines = until_line(process, type="transition", to="running")
+        wait_until(lambda: "good day" in (project / "README.md").read_text(), "the guest's change", 90)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+    task_id = next(line for line in lines if line["type"] == "task")["task"]
+    wait_until(lambda: processes_of(real.folder) == {}, "the end of every child")
+    with real.composed() as app:
+        assert [report.task_id for report in app.supervisor.recover()] == [task_id]
+        view: Any = asyncio.run(TaskBoard(app.supervisor, app.services).changes(task_id))
+    (change,) = view["folders"][0]["changes"]
+    assert change["path"] == "README.md" and "-hello\n+good day\n" in change["diff"]
+    assert view["is_late"] and "started again" in view["note"]
+    shutil.rmtree(project)
 
 
 def test_wrong_usage_and_refused_folders_start_nothing(real: RealApp) -> None:

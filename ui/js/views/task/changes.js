@@ -8,7 +8,7 @@ import { html, signal, useEffect, useLayoutEffect, useMemo, useRef, useState } f
 import { call } from "../../bridge.js";
 import { EmptyState, IconButton, Notice, Segmented, Skeleton } from "../../components/controls.js";
 import { Icon } from "../../components/icons.js";
-import { ago, clock } from "../../format.js";
+import { ago, moment } from "../../format.js";
 import { useShortcuts } from "../../keys.js";
 import { now } from "../../store.js";
 import { t } from "../../strings.js";
@@ -40,12 +40,12 @@ export function ChangesTab({ session, row }) {
   if (!view) return html`<div class="page"><p class="hint" role="status">${t("task.changes.loading")}</p><${Skeleton} lines=${6} /></div>`;
   const all = query ? fileList(view, "") : files;
   const aside = html`<${Look} view=${view} isLooking=${isLooking} look=${look} />`;
-  if (!all.length) return html`<${EmptyState} icon="check" title=${t("task.changes.none")} actions=${aside}>${t("task.changes.none_text")}<${Incomplete} view=${view} /></${EmptyState}>`;
+  if (!all.length) return html`<${NothingToShow} view=${view} aside=${aside} />`;
   return html`<div class="changes">
     <section class="changes-list" aria-label=${t("task.changes.list")}>
       <div class="changes-head"><input type="search" value=${query} placeholder=${t("task.changes.search")} aria-label=${t("task.changes.search")} onInput=${(/** @type {any} */ event) => setQuery(event.currentTarget.value)} /></div>
       <${Totals} files=${all} aside=${aside} />
-      <${Incomplete} view=${view} />
+      <${Remarks} view=${view} />
       <${FileList} files=${files} file=${file} choose=${choose} />
     </section>
     ${file && html`<${FileDiff} key=${file.id} file=${file} />`}
@@ -77,14 +77,32 @@ function useChanges(session, row) {
   return { view, fault, isLooking, look };
 }
 
+/** When the folders were compared. @param {any} view */
+function lookedAt(view) {
+  if (view.is_late) return t("task.changes.late", { time: ago(view.at_ms, Math.max(now.value, view.at_ms)) });
+  return view.is_final ? t("task.changes.final") : t("task.changes.as_of", { time: ago(view.at_ms, Math.max(now.value, view.at_ms)) });
+}
+
 /** @param {{view: any, isLooking: boolean, look: () => void}} props */
 const Look = ({ view, isLooking, look }) =>
-  html`<span class="look"><span class="hint" title=${clock(view.at_ms)}>${view.is_final ? t("task.changes.final") : t("task.changes.as_of", { time: ago(view.at_ms, Math.max(now.value, view.at_ms)) })}</span>
+  html`<span class="look"><span class="hint" title=${moment(view.at_ms)}>${lookedAt(view)}</span>
     ${!view.is_final && html`<${IconButton} icon="retry" class="small" label=${t("task.changes.refresh")} disabled=${isLooking} onClick=${look} />`}</span>`;
 
-/** @param {{view: any}} props */
-const Incomplete = ({ view }) =>
-  html`${view.folders.filter((/** @type {any} */ one) => !one.is_complete).map((/** @type {any} */ one) => html`<p class="warning-text" key=${one.path}><${Icon} name="warning" size=${13} /> ${one.name}: ${t("task.changes.incomplete")}</p>`)}`;
+/** A note says why there is nothing to compare, but of a late comparison. @param {any} view */
+const isCompared = (view) => !view.note || view.is_late;
+
+/** What is not known is never shown as "nothing has changed". @param {{view: any, aside: any}} props */
+function NothingToShow({ view, aside }) {
+  if (!isCompared(view) || view.folders.every((/** @type {any} */ one) => one.read_only || one.reason)) return html`<${EmptyState} icon="folder" title=${t("task.changes.unknown")} actions=${aside}><${Remarks} view=${view} /></${EmptyState}>`;
+  return html`<${EmptyState} icon="check" title=${t("task.changes.none")} actions=${aside}>${t("task.changes.none_text")}<${Remarks} view=${view} /></${EmptyState}>`;
+}
+
+/** What to know of the comparison, then of each folder that was not compared wholly. @param {{view: any}} props */
+function Remarks({ view }) {
+  const partly = view.folders.filter((/** @type {any} */ one) => one.reason || (!one.is_complete && isCompared(view)));
+  return html`${view.note && html`<p class="hint changes-note" role="note"><${Icon} name="info" size=${13} /> ${view.note}</p>`}
+    ${partly.map((/** @type {any} */ one) => html`<p class="warning-text" key=${one.path}><${Icon} name="warning" size=${13} /> ${one.name}: ${one.reason || t("task.changes.incomplete")}</p>`)}`;
+}
 
 /** @param {{files: any[], aside: any}} props */
 function Totals({ files, aside }) {
