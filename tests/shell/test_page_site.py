@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -186,3 +187,32 @@ async def _data(lines: AsyncIterator[str]) -> object:
         if line.startswith("data: "):
             return json.loads(line.removeprefix("data: "))
     return None
+
+
+def test_an_answer_leaves_at_once_and_in_one_piece() -> None:
+    """Without TCP_NODELAY, or in two writes, each file waits 40 ms for the other side's delayed ACK."""
+    said: list[int] = []
+
+    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async def scenario() -> None:
+        listener = bind_loopback()
+        async with await asyncio.start_server(accept, sock=listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        assert len(said) == 1
+        assert said[0] != 0
+        async with served() as site:
+            port = int(site.site.origin.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.sock_sendall(connection, f"GET /page.js HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+                first = await loop.sock_recv(connection, 65_536)
+        assert first.endswith((PAGE / "page.js").read_bytes())
+
+    asyncio.run(scenario())
