@@ -7,8 +7,10 @@ Never: a slow import before the window is on its way (measured by tests/benchmar
 from __future__ import annotations
 
 import gc
+import importlib
 import os
-import secrets
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -29,6 +31,17 @@ if TYPE_CHECKING:
 NAME = "window"
 FAILED = 1
 TOKEN_BYTES = 32
+SWITCH_INTERVAL_S = 0.0005
+"""The app is imported while the page loads: short turns between threads let its files through in between."""
+APP_MODULES = (
+    "pui.shell.loop_thread",
+    "pui.shell.page_site",
+    "pui.shell.window_app",
+    "pui.compose",
+    "pui.shell.router",
+    "pui.shell.table",
+)
+"""What the main thread needs first comes first."""
 _EPILOG = """\
 examples:
   pui                       the same as `pui window`
@@ -77,8 +90,9 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
     from pui.shell.backend import choose_backend, prepare_environment
     from pui.shell.instance import claim_instance
     from pui.shell.window_kit import without_devtools
+    from pui.shell.window_main import load_kit
 
-    gc.disable()  # until the app is put together: a fifth of its imports' time would go into looking for garbage
+    gc.disable()  # until the app is imported: a fifth of that time would go into looking for garbage
     backend = choose_backend(os.environ)
     paths = app_paths(os.environ)
     own_dir(paths.data)
@@ -91,13 +105,20 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
     _drop_keys()
     without_devtools(os.environ, environ)
     prepare_environment(backend, os.environ)
+    kit = load_kit(backend)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    importing = threading.Thread(target=_import_app, name="pui-import")
+    importing.start()
+    kit.start_engine()
+
+    import secrets
 
     from pui.resources import data
     from pui.shell.loop_thread import LoopThread
     from pui.shell.page_server import PageServer, bind_loopback
     from pui.shell.page_site import PageSession, PageSite, page_files
     from pui.shell.window_app import WindowApp
-    from pui.shell.window_main import load_kit, show_window, signals_end
+    from pui.shell.window_main import show_window, signals_end
 
     try:
         listener = bind_loopback()
@@ -106,7 +127,6 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
         raise HostError("host.permission", f"cannot listen on this computer's own address: {error}") from error
     session = PageSession(secrets.token_urlsafe(TOKEN_BYTES), lambda: secrets.token_urlsafe(TOKEN_BYTES))
     site = PageSite(page_files(page or data("ui")), session, listener.getsockname()[1])
-    kit = load_kit(backend)
     app = WindowApp(kit, PageServer(listener, site.respond), session, claim, (composer or _composer)(environ))
     loop = LoopThread(app.run)
     app.attach(loop.post)
@@ -117,12 +137,23 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
             show_window(app, kit, backend, site.address, place, lambda now: _keep_place(paths, now))
         finally:
             app.end()
+    importing.join()
     claim.close()
     if app.fault is not None:
         raise app.fault
     if loop.error is not None:
         raise loop.error
     return 0
+
+
+def _import_app() -> None:
+    """What the window needs next, then the app: on a thread of its own while the engine starts."""
+    try:
+        for name in APP_MODULES:
+            importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _drop_keys() -> None:
@@ -137,13 +168,9 @@ def _drop_keys() -> None:
 def _composer(environ: dict[str, str]) -> Compose:
     @contextmanager
     def compose(dialogs: Dialogs) -> Iterator[ReadyApp]:
-        try:
-            from pui.compose import compose_desk, composed_app
-            from pui.shell.table import verb_table
-            from pui.shell.window_app import ReadyApp
-        finally:
-            gc.freeze()
-            gc.enable()
+        from pui.compose import compose_desk, composed_app
+        from pui.shell.table import verb_table
+        from pui.shell.window_app import ReadyApp
 
         with composed_app(environ) as app:
             app.notes.extend(app.packs.recover())

@@ -6,11 +6,11 @@ Never: an import of a back end; the sandbox of QtWebEngine turned off for anybod
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, MutableMapping
+from pathlib import Path
 from typing import Literal
 
 from pui.domain.errors import CallerError, SetupError
@@ -33,11 +33,13 @@ def find_module(name: str) -> bool:
 
 
 def find_version(package: str) -> str:
-    """The installed version, "" when there is none."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    """The installed version, "" when there is none; importlib.metadata would cost a fiftieth of a second."""
+    spec = importlib.util.find_spec(package)
+    for folder in () if spec is None or spec.origin is None else Path(spec.origin).parents[1].glob("*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        if name.lower() == package.lower():
+            return version
+    return ""
 
 
 def choose_backend(

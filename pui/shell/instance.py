@@ -6,15 +6,18 @@ Never: a wait for a dead app: its lock is gone with it, its socket is replaced.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pui.domain.errors import HostError
+
+if TYPE_CHECKING:  # whether another window runs is asked before anything slow is imported
+    import asyncio
 
 FOCUS, DONE = b"focus\n", b"ok\n"
 ANSWER_DEADLINE_S = 5.0
@@ -34,6 +37,8 @@ class InstanceClaim:
 
     async def serve(self, focus: Callable[[], None]) -> None:
         """Answer other starts from now on (those that came before are waiting in the backlog)."""
+        import asyncio
+
         self._focus = focus
         self._server = await asyncio.start_unix_server(self._answer, sock=self._listener, limit=QUESTION_LIMIT_BYTES)
 
@@ -51,6 +56,8 @@ class InstanceClaim:
             self._lock_fd = -1
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import asyncio
+
         try:
             async with asyncio.timeout(ANSWER_DEADLINE_S):
                 if await reader.readline() == FOCUS:

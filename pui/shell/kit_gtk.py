@@ -49,6 +49,9 @@ class GtkKit:
         self._policy: PagePolicy | None = None
         self._revivals = 0
 
+    def start_engine(self) -> None:
+        """WebKit starts its processes with the first view, in no time that would be worth sharing."""
+
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
         self._window, self._policy = window, policy
         platform.js_bridge_call = webview.util.js_bridge_call = refuse_walk

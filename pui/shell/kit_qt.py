@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ import webview.platforms.qt as platform
 import webview.util
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtWebEngineCore import QWebEnginePage, QWebEngineSettings, QWebEngineUrlRequestInterceptor
+from qtpy.QtWebEngineWidgets import QWebEngineView
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES
 from pui.domain.window_place import WindowPlace
@@ -75,11 +77,23 @@ class QtKit:
 
     def __init__(self) -> None:
         self._window: Any = None
+        self._application: Any = None
         self._courier: _Courier | None = None
         self._open: set[Any] = set()  # dialogs that wait for their answer
         self._channel_source = ""
         self._policy: PagePolicy | None = None
         self._revivals = 0
+
+    def start_engine(self) -> None:
+        """Chromium starts with the first page, which takes longer than all that pui does itself meanwhile.
+
+        PySide keeps the interpreter's lock while it makes an object, but not while Qt calls one of its own slots: so a
+        view without a page is made, and its slot makes the page. Nothing is ever loaded in it.
+        """
+        self._application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(sys.argv)
+        view = QWebEngineView()
+        QtCore.QMetaObject.invokeMethod(view, "stop", QtCore.Qt.ConnectionType.DirectConnection)
+        view.deleteLater()
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
         self._window, self._policy = window, policy

@@ -1,7 +1,7 @@
 """The window's life on the supervisor's loop: serve the page, put the app together, answer, end in order.
 
 In: a back end, a claim, a function that puts the app together. Out: an app whose tasks are torn down when it ends.
-Never: a task left running behind a closed window; a slow import before the view is made.
+Never: a task left running behind a closed window; a dialog or an answer before the view is locked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ReadyApp:
 
 
 Compose = Callable[["Dialogs"], AbstractContextManager[ReadyApp]]
-"""Puts the app together on a worker thread (its imports take longer than the window). Raises PuiError."""
+"""Puts the app together on a worker thread, while the engine starts and loads the page. Raises PuiError."""
 
 
 class WindowApp:
@@ -69,7 +69,7 @@ class WindowApp:
         self._post = post
 
     def view_is_made(self) -> None:
-        """(any thread) The back end is imported: now the app may be."""
+        """(any thread) It is locked to our page: dialogs can be shown, calls may be answered."""
         self._post(self._view_is_made.set)
 
     def close_is_wanted(self) -> None:
@@ -100,19 +100,20 @@ class WindowApp:
                 await asyncio.to_thread(stack.close)
 
     async def _live(self, stack: ExitStack) -> None:
-        await self._view_is_made.wait()
-        if self._end_is_wanted.is_set():
-            return
         dialogs = WindowDialogs(self._kit, self._post)
         try:
             app = await asyncio.to_thread(lambda: stack.enter_context(self._compose(dialogs)))
         except PuiError as error:
-            self.fault = error
+            self.fault = self.fault or error
+            await self._view_is_made.wait()  # it shows the dialog
             if not self._end_is_wanted.is_set():
                 await dialogs.confirm("pui cannot start", [error.message, error.hint], "Quit")
             return
         from pui.shell.router import Router
 
+        await self._view_is_made.wait()
+        if self._end_is_wanted.is_set():
+            return
         desk = self._desk = app.desk
         desk.supervisor.recover()
         self.bridge.begin(Router(app.table, lambda: self._session.token, desk.clock), desk.events)

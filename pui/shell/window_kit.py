@@ -46,7 +46,11 @@ class PagePolicy:
 
 
 class WindowKit(Protocol):
-    """One back end. `prepare` comes first, then `harden`; all but these and `place` may be called from any thread."""
+    """One back end. `start_engine`, `prepare` and `harden` come in this order; all but these and `place` may be called
+    from any thread."""
+
+    def start_engine(self) -> None:
+        """Start what shows pages, on the GUI's thread; the interpreter is free for other threads meanwhile."""
 
     def prepare(self, window: Any, policy: PagePolicy, on_call: Callable[[str], None]) -> None:
         """Lock pywebview's classes before the window is made, and send the page's calls to `on_call`.

@@ -10,7 +10,6 @@ import importlib
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,13 @@ from pui.domain.errors import SetupError
 from pui.domain.window_place import MIN_HEIGHT, MIN_WIDTH, WindowPlace
 from pui.shell.backend import Backend
 from pui.shell.lean_webview import leave_out_server, take_names_from_pyside
-from pui.shell.loop_thread import LoopThread
 from pui.shell.window_kit import PagePolicy, WindowKit
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # asyncio is imported while the engine starts
+    from pui.shell.loop_thread import LoopThread
     from pui.shell.window_app import WindowApp
 
 TITLE = "pui"
-SWITCH_INTERVAL_S = 0.0005
 BACKGROUND = "#17191c"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -51,8 +49,6 @@ def show_window(
     """Show the window until it is gone; the supervisor's thread has begun already. Main thread only."""
     import webview
 
-    # The app is put together while the page loads: short turns let its forty small files through in between.
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     logging.getLogger("pywebview").setLevel(logging.ERROR)
     for name in ("ALLOW_DOWNLOADS", "ALLOW_FILE_URLS", "OPEN_EXTERNAL_LINKS_IN_BROWSER", "OPEN_DEVTOOLS_IN_DEBUG"):
         webview.settings[name] = False
