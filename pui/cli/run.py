@@ -128,7 +128,8 @@ async def _go_on(app: App, task_id: str, asked: TaskSpec) -> str:
         hint = "Leave out --folder, or start a new task."
         raise CallerError("caller.bad_request", "a continued task has the folders that it had", hint=hint)
     board = TaskBoard(app.supervisor, app.services)
-    return await board.go_on(board.spec_to_continue(task_id, asked.prompt, is_interactive=False))
+    spec = board.spec_to_go_on(task_id, asked.prompt, is_interactive=False)
+    return await board.go_on(spec, await board.earlier(task_id))
 
 
 def _cancel(app: App, task_id: str, view: RunView) -> None:

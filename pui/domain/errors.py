@@ -235,6 +235,17 @@ CODES: Mapping[str, CodeInfo] = {
     "caller.too_fast": CodeInfo("Too many calls at one time.", "Wait a moment.", Retry.AGAIN),
     "caller.declined": CodeInfo("The person said no.", "Ask again when it is wanted.", Retry.AGAIN),
     "caller.rejected": CodeInfo("Not possible in this state.", "Look at the task's state.", Retry.NEVER),
+    "talk.no_entry": CodeInfo(
+        "The conversation has no such entry.", "Open the task again and choose one of your messages.", Retry.NEVER
+    ),
+    "talk.not_a_message": CodeInfo(
+        "A conversation branches at a message of yours only.", "Choose one of your own messages.", Retry.NEVER
+    ),
+    "talk.not_kept": CodeInfo(
+        "pi's own session does not hold this message as it is shown.",
+        "Choose another message, or continue the whole conversation; of a run under way: wait until pi has settled.",
+        Retry.AGAIN,
+    ),
     "mount.refused": CodeInfo(
         "This folder may not be mounted.",
         "Choose a project folder below your home, not the home itself or a folder that holds secrets.",

@@ -71,6 +71,7 @@ def _entry(line: bytes) -> Entry | None:
         duration_ms=duration_ms if type(duration_ms) is int else None,
         at_ms=_whole(value, "at_ms") or stored_ms,
         diff=_text(value, "diff", DIFF_LIMIT_CHARS),
+        said_ms=_whole(value, "said_ms"),
     )
 
 

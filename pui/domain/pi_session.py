@@ -1,7 +1,8 @@
 """pi's own session as the host keeps it, so that a conversation goes on in another machine.
 
 In: entries that pi has answered (get_entries) or lines that were kept of them. Out: entries that are fit to be kept,
-the session file that pi takes with `--session`. Never: I/O, an entry that was not checked, more than the limit.
+the session file that pi takes with `--session`, the part of a session before one message.
+Never: I/O, an entry that was not checked, more than the limit.
 Source: files that pi 1.5.2 wrote, and files of ours that it took: a header line, then one entry a line.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pui.domain.errors import CallerError
 from pui.domain.events import JsonValue
 from pui.domain.json_guard import ParsedJson, parse_json
+from pui.domain.transcript import Entry, said_at_ms, shown_text
 
 SESSION_LIMIT_BYTES = 16 * 1024 * 1024
 """What is kept of one conversation; a longer one cannot be continued."""
@@ -37,6 +39,8 @@ class PiSession:
         self._lines: list[bytes] = []
         self._ids: set[str] = set()
         self.last_id = ""
+        self.message_count = 0
+        """Messages of the person in it."""
         self.size_bytes = 0
         self.fault = ""
 
@@ -73,6 +77,24 @@ class PiSession:
         """What session.jsonl holds."""
         return b"".join(line + b"\n" for line in self._lines)
 
+    def before(self, said: Entry) -> PiSession:
+        """What pi knew before the person's message `said`: the ancestors of its entry, and nothing else.
+
+        pi's entries are a tree by their parents; one beside the way to the message belongs to another branch.
+        Raises CallerError("talk.not_kept") when the message is not in here, or cannot be told from others.
+        """
+        entries: list[dict[str, JsonValue]] = [json.loads(line) for line in self._lines]
+        found = _find_message(entries, said)
+        parents = {str(entry["id"]): entry.get("parentId") for entry in entries}
+        way: set[str] = set()
+        at = found.get("parentId")
+        while isinstance(at, str):  # parents were known before their children: no circle
+            way.add(at)
+            at = parents[at]
+        branch = PiSession()
+        branch.take([entry for entry in entries if str(entry["id"]) in way])
+        return branch
+
     def _accept(self, entry: _Json) -> bool:
         entry_id, parent_id = entry.get("id"), entry.get("parentId")
         if not _is_entry(entry) or not isinstance(entry_id, str) or entry_id in self._ids:
@@ -85,17 +107,22 @@ class PiSession:
             return False
         self._ids.add(entry_id)
         self._lines.append(line)
+        self.message_count += _is_from_user(entry)
         self.last_id, self.size_bytes = entry_id, self.size_bytes + len(line) + 1
         return True
 
 
 @dataclass(frozen=True)
 class EarlierTalk:
-    """What a task goes on from: pi's session, and the last key of the transcript before it."""
+    """What a task goes on from: pi's session, and the last key of the transcript before it.
+
+    `branch_key` is the message before which it branches off, 0 when the whole conversation goes on.
+    """
 
     task_id: str
     session: PiSession
     last_key: int
+    branch_key: int = 0
 
 
 def read_session(raw: bytes) -> PiSession:
@@ -110,6 +137,26 @@ def read_session(raw: bytes) -> PiSession:
     if not session.entry_count:
         raise CallerError("caller.rejected", "nothing of the conversation was kept", hint="Run the task again.")
     return session
+
+
+def _find_message(entries: Sequence[_Json], said: Entry) -> _Json:
+    """By pi's own time and the text; by the text alone (of transcripts without the time) only where it occurs once."""
+    found = []
+    for entry in entries:
+        message = entry.get("message")
+        if isinstance(message, dict) and _is_from_user(entry) and shown_text(message) == said.text:
+            found.append((said_at_ms(message), entry))
+    if said.said_ms:
+        found = [(at_ms, entry) for at_ms, entry in found if at_ms == said.said_ms][:1]
+    if len(found) != 1:
+        how = "is not in what was kept of pi's session" if not found else "occurs more than once in pi's session"
+        raise CallerError("talk.not_kept", f"the message {how}")
+    return found[0][1]
+
+
+def _is_from_user(entry: _Json) -> bool:
+    message = entry.get("message")
+    return entry.get("type") == "message" and isinstance(message, dict) and message.get("role") == "user"
 
 
 def _is_entry(entry: _Json) -> bool:

@@ -20,6 +20,7 @@ TEXT_LIMIT_CHARS = 262_144
 OUTPUT_LIMIT_CHARS = 32_768
 DIFF_LIMIT_CHARS = 65_536
 OPEN_LIMIT = 256
+_TIME_LIMIT_MS = 2**53
 
 _Json = Mapping[str, JsonValue]
 
@@ -31,7 +32,8 @@ class Entry:
     `key` counts from 1, `at_ms` is when it began (Unix time). `kind`: user, text, thinking, tool, error, notice. For a
     tool `title` is its name, `args` its arguments as given (scrubbed texts), `text` its output so far, `is_error` and
     `duration_ms` its end, `diff` the patch of an edit. While a text streams, `text` stays empty (a burst of deltas must
-    not hold a copy of all of it each): add up the deltas.
+    not hold a copy of all of it each): add up the deltas. `said_ms` is pi's own time of a user's message, 0 where it
+    is not known: with it the message is found in pi's session.
     """
 
     key: int
@@ -44,6 +46,7 @@ class Entry:
     duration_ms: int | None = None
     at_ms: int = 0
     diff: str = ""
+    said_ms: int = 0
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -51,7 +54,7 @@ class Entry:
         return find_links(self.text) if self.is_final and self.kind != "tool" else ()
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The line of transcript.jsonl; the page gets `links` too (views.py)."""
+        """What is shown of it; the page gets `links` too (views.py)."""
         return {
             "key": self.key,
             "kind": self.kind,
@@ -64,6 +67,10 @@ class Entry:
             "at_ms": self.at_ms,
             "diff": self.diff,
         }
+
+    def to_line(self) -> dict[str, JsonValue]:
+        """What transcript.jsonl holds of it."""
+        return self.to_json() | ({"said_ms": self.said_ms} if self.said_ms else {})
 
 
 @dataclass(frozen=True)
@@ -151,8 +158,8 @@ class Transcript:
         self._next_key += 1
         return entry
 
-    def _said(self, kind: str, text: str, *, is_error: bool = False) -> list[Change]:
-        entry = self._new(kind, text, is_final=True, is_error=is_error)
+    def _said(self, kind: str, text: str, *, is_error: bool = False, said_ms: int = 0) -> list[Change]:
+        entry = replace(self._new(kind, text, is_final=True, is_error=is_error), said_ms=said_ms)
         return [Change(entry, entry.text)]
 
     def _on_agent_start(self, _fields: _Json) -> list[Change]:
@@ -192,7 +199,7 @@ class Transcript:
             return self._end_assistant(message)
         left, text = self._end_blocks(), _content_text(message.get("content"))
         if role == "user":
-            return left + self._said("user", text)
+            return left + self._said("user", text, said_ms=said_at_ms(message))
         hidden = role in ("system", "toolResult") or not text
         return left if hidden else left + self._said("notice", f"{scrub_line(role, 40)}: {text}")
 
@@ -296,6 +303,17 @@ _HANDLERS = {
     "compaction_end": Transcript._on_compaction_end,
     "extension_error": Transcript._on_extension_error,
 }
+
+
+def said_at_ms(message: _Json) -> int:
+    """pi's own time of a message, 0 where it gives none that can be one."""
+    found = message.get("timestamp")
+    return found if type(found) is int and 0 < found < _TIME_LIMIT_MS else 0
+
+
+def shown_text(message: _Json) -> str:
+    """The text of a message as an entry shows it."""
+    return _cut(scrub_text(_content_text(message.get("content"))))
 
 
 def _patch(result: _Json) -> str:

@@ -80,8 +80,11 @@ def task_row(
         "flagged_files": changes.get("flagged"),
         "is_interactive": view.spec.get("is_interactive") is True,
         "continues": _shown(view.spec.get("continues")),
-        "earlier_keys": view.facts.get("earlier_keys", 0),
+        "earlier_keys": _count(view.facts.get("earlier_keys")),
+        "earlier_messages": _count(view.facts.get("earlier_messages")),
+        "branch_key": _count(view.facts.get("branch_key")),
         "can_continue": view.state in OVER and _is_kept(view),
+        "can_branch": _is_kept(view),
     }
 
 
@@ -239,6 +242,10 @@ def _shown(value: JsonValue) -> str:
 
 def _object(value: JsonValue) -> _Json:
     return value if isinstance(value, dict) else {}
+
+
+def _count(value: JsonValue) -> int:
+    return value if type(value) is int and value > 0 else 0
 
 
 def _ms(at_ns: int) -> int:

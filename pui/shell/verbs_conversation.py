@@ -15,15 +15,18 @@ from pui.domain.task import PROMPT_LIMIT_BYTES
 from pui.shell.desk import Desk
 from pui.shell.verbs import TASK_ID, Verb, choice_schema, object_schema, text_schema
 from pui.shell.verbs_desktop import plain_name
-from pui.shell.verbs_task import IMAGES, take_images
+from pui.shell.verbs_task import IMAGES, KEY, take_images
 
 
 def conversation_verbs(desk: Desk) -> tuple[Verb, ...]:
-    async def go_on(task_id: str, message: str, images: Sequence[Mapping[str, str]] = ()) -> JsonValue:
-        spec = desk.board.spec_to_continue(task_id, message)
+    async def go_on(
+        task_id: str, message: str, images: Sequence[Mapping[str, str]] = (), before_key: int | None = None
+    ) -> JsonValue:
+        spec = desk.board.spec_to_go_on(task_id, message)
+        earlier = await desk.board.earlier(task_id, before_key)
         await desk.board.check(spec)
         await desk.folders.grant_again(spec.mounts)
-        return {"task_id": await desk.board.go_on(spec, take_images(desk, images))}
+        return {"task_id": await desk.board.go_on(spec, earlier, take_images(desk, images))}
 
     async def export(task_id: str, format: str) -> JsonValue:  # noqa: A002 - the name in the contract
         talk = await desk.board.talk(task_id)
@@ -35,6 +38,7 @@ def conversation_verbs(desk: Desk) -> tuple[Verb, ...]:
         return {"saved": scrub_line(path.name)}
 
     message = text_schema(PROMPT_LIMIT_BYTES, may_be_empty=False)
-    going_on = object_schema({"task_id": TASK_ID, "message": message, "images": IMAGES}, optional=["images"])
+    params = {"task_id": TASK_ID, "message": message, "images": IMAGES, "before_key": KEY}
+    going_on = object_schema(params, optional=["images", "before_key"])
     exporting = object_schema({"task_id": TASK_ID, "format": choice_schema(*FORMATS)})
     return (Verb("task.continue", going_on, go_on), Verb("task.export", exporting, export))

@@ -46,7 +46,7 @@ _KEY_TEXT = re.compile(r"[0-9]{1,15}")
 MODEL_NAME: Schema = object_schema({"provider": text_schema(80), "model": text_schema(128)})
 IMAGES: Schema = list_schema(object_schema({"blob_id": OPAQUE_ID, "mime": text_schema(40)}), IMAGE_LIMIT)
 _FOLDERS: Schema = list_schema(object_schema({"id": OPAQUE_ID, "read_only": BOOLEAN}), MOUNT_LIMIT)
-_KEY: Schema = count_schema(1, 2**53)
+KEY: Schema = count_schema(1, 2**53)
 _PAGE: Schema = count_schema(1, PAGE_LIMIT)
 _CREATE: Schema = object_schema(
     {
@@ -193,7 +193,7 @@ def _looks(desk: Desk) -> list[Verb]:
         return await board.changes(task_id)
 
     return [
-        Verb("task.entries", object_schema({"task_id": TASK_ID, "before_key": _KEY, "limit": _PAGE}), entries),
+        Verb("task.entries", object_schema({"task_id": TASK_ID, "before_key": KEY, "limit": _PAGE}), entries),
         Verb(
             "task.journal",
             object_schema({"task_id": TASK_ID, "after_seq": count_schema(0, 2**53), "limit": _PAGE}),

@@ -25,6 +25,7 @@ from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import Activity
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
+from pui.supervisor.session_keeper import SessionKeeper
 from pui.supervisor.task_journal import TaskJournal
 
 OVERLAY_NEED_BYTES = 1 << 30
@@ -44,6 +45,7 @@ class TaskActivities:
         journal: TaskJournal,
         resources: ResourceStack,
         session: Session,
+        keeper: SessionKeeper,
         check_folders: FolderCheck,
         changes: FolderChanges,
         *,
@@ -59,7 +61,9 @@ class TaskActivities:
         self._changes = changes
         self._is_retry = False
         self._machine = MachineWork(task_id, spec, services, resources)
-        self._guest = GuestWork(task_id, spec, services, journal, resources, session, self._machine, changes, earlier)
+        self._guest = GuestWork(
+            task_id, spec, services, journal, resources, session, keeper, self._machine, changes, earlier
+        )
 
     def table(self) -> Mapping[str, Activity]:
         """Exactly the names of domain/chart_names.py."""

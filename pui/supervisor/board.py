@@ -29,14 +29,16 @@ from pui.domain.events import JsonValue
 from pui.domain.journal import Record, TaskView
 from pui.domain.json_guard import ParsedJson, parse_json
 from pui.domain.name_search import find_names, is_typable
+from pui.domain.pi_session import EarlierTalk
 from pui.domain.preflight import ResourceRequest, decide_preflight
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import TaskSpec, spec_from_json, title_of
 from pui.domain.task_files import BASELINE, CHANGES_VIEW
+from pui.domain.transcript import Entry
 from pui.domain.views import OVER, LiveLook, task_detail, task_row
 from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
 from pui.supervisor.changes import store_changes
-from pui.supervisor.conversation import read_history, read_talk
+from pui.supervisor.conversation import find_branch, read_history, read_talk
 from pui.supervisor.left_changes import compare_left
 from pui.supervisor.recovery import StoredTask, is_run_elsewhere, load_task
 from pui.supervisor.services import Services
@@ -228,22 +230,35 @@ class TaskBoard:
         title = view.facts.get("title")
         return self._supervisor.create(replace(spec, images=(), title=title if isinstance(title, str) else ""), images)
 
-    def spec_to_continue(self, task_id: str, message: str, *, is_interactive: bool = True) -> TaskSpec:
-        """What a task was given, with another message. Raises CallerError("caller.rejected") for one not over."""
+    async def earlier(self, task_id: str, before_key: int | None = None) -> EarlierTalk:
+        """What a new task can go on from: the whole conversation of a task that is over, or what was said before one
+        message of the person, in a task that runs too.
+
+        Raises CallerError: caller.rejected (not over, nothing whole was kept), talk.no_entry, talk.not_a_message,
+        talk.not_kept; GuestError, HostError when the newest of a running task could not be kept.
+        """
         self._known(task_id)
-        live, view = self._supervisor.find_live(task_id), self._supervisor.load(task_id).view
-        if view.state not in OVER or (live is not None and not live.is_over):
-            raise CallerError("caller.rejected", "the task is not over", hint="Write to it instead.")
-        spec = spec_from_json(view.spec)
+        live, files = self._supervisor.find_live(task_id), self._services.files
+        is_over = self._supervisor.load(task_id).view.state in OVER and (live is None or live.is_over)
+        if before_key is None:
+            if not is_over:
+                raise CallerError("caller.rejected", "the task is not over", hint="Write to it instead.")
+            return await asyncio.to_thread(find_earlier_talk, files, task_id, self._supervisor.load(task_id).view)
+        said = await self._message(task_id, before_key)
+        if live is not None and not is_over:
+            await self._keep_now(live)
+        return await asyncio.to_thread(find_branch, files, task_id, self._supervisor.load(task_id).view, said)
+
+    def spec_to_go_on(self, task_id: str, message: str, *, is_interactive: bool = True) -> TaskSpec:
+        """What a task was given, with another message."""
+        self._known(task_id)
+        spec = spec_from_json(self._supervisor.load(task_id).view.spec)
         return replace(spec, prompt=message, title="", images=(), continues=task_id, is_interactive=is_interactive)
 
-    async def go_on(self, spec: TaskSpec, images: Sequence[PromptImage] = ()) -> str:
-        """A new task with the conversation of `spec.continues`, not started yet. Raises as Supervisor.create, and
-        CallerError("caller.rejected") when nothing whole was kept of it."""
-        view = self._supervisor.load(spec.continues).view
+    async def go_on(self, spec: TaskSpec, earlier: EarlierTalk, images: Sequence[PromptImage] = ()) -> str:
+        """A new task whose pi knows what was said earlier, not started yet. Raises as Supervisor.create."""
         await self.changes(spec.continues)  # before another machine may write to the same folders
-        earlier = await asyncio.to_thread(find_earlier_talk, self._services.files, spec.continues, view)
-        return self._supervisor.create(spec, images, earlier=earlier)
+        return self._supervisor.create(replace(spec, continues=earlier.task_id), images, earlier=earlier)
 
     async def remove(self, task_id: str) -> None:
         """Everything of a task that is over. Raises CallerError("caller.rejected") for one that is not."""
@@ -314,6 +329,20 @@ class TaskBoard:
             has_question=bool(panel.dialogs),
             stats=panel.stats,
         )
+
+    async def _message(self, task_id: str, key: int) -> Entry:
+        """Raises CallerError talk.no_entry, talk.not_a_message."""
+        page = await self.entries(task_id, key + 1, 1)
+        if not page.entries or page.entries[-1].key != key:
+            raise CallerError("talk.no_entry", f"the conversation has no entry {key}")
+        if page.entries[-1].kind != "user":
+            raise CallerError("talk.not_a_message", f"entry {key} is not a message of yours")
+        return page.entries[-1]
+
+    async def _keep_now(self, live: LiveTask) -> None:
+        kept = await live.keeper.keep_now()
+        if kept is not None and not live.is_over:
+            live.journal.write("fact", live.journal.view.last_seq, {"facts": {"session": kept}})
 
     async def _history(self, task_id: str, before_key: int | None, limit: int) -> EntryPage:
         return await asyncio.to_thread(read_history, self._services.files, task_id, before_key, limit)

@@ -1,6 +1,7 @@
 """What was said in a task and in those that it continues, read from their files.
 
-In: task ids, transcripts on disk. Out: pages of entries, the whole for an export. Never: a wait, more than the limits.
+In: task ids, transcripts on disk. Out: pages of entries, the whole for an export, where it branches.
+Never: a wait, more than the limits.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from contextlib import closing
 from pui.domain.conversation_export import Talk
 from pui.domain.entry_log import EntryPage, join_pages
 from pui.domain.history import page_of_history
+from pui.domain.journal import TaskView
+from pui.domain.pi_session import EarlierTalk
 from pui.domain.transcript import Entry
 from pui.domain.views import task_title
 from pui.ports import TaskFiles
 from pui.supervisor.recovery import load_task
-from pui.supervisor.session_keeper import earlier_keys
+from pui.supervisor.session_keeper import earlier_keys, find_earlier_talk
 
 CHAIN_LIMIT = 100
 """Tasks of which each continues the one before, as far as their history is shown in one."""
@@ -48,6 +51,18 @@ def read_talk(files: TaskFiles, task_id: str) -> Talk:
         entries[:0] = page.entries
         has_earlier = page.has_earlier and bool(page.entries)
     return Talk(task_title(load_task(files, task_id).view), entries, is_whole=not has_earlier)
+
+
+def find_branch(files: TaskFiles, task_id: str, view: TaskView, said: Entry) -> EarlierTalk:
+    """What there was before a message in the conversation of a task: it branches off the task that the message is of.
+    Blocks. Raises CallerError caller.rejected, talk.not_kept."""
+    session = find_earlier_talk(files, task_id, view).session.before(said)
+    for _ in range(CHAIN_LIMIT):
+        parent_id = str(view.spec.get("continues") or "")
+        if said.key > earlier_keys(view) or parent_id not in files.task_ids():
+            break
+        task_id, view = parent_id, load_task(files, parent_id).view
+    return EarlierTalk(task_id, session, said.key - 1, said.key)
 
 
 def _size_chars(entry: Entry) -> int:

@@ -16,7 +16,7 @@ from pui.domain.events import JsonValue
 from pui.domain.guest_config import GuestMount, GuestSetup, cache_mount, plan_guest_config
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
-from pui.domain.pi_session import EarlierTalk, PiSession
+from pui.domain.pi_session import EarlierTalk
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
 from pui.domain.task import WORKSPACE, TaskSpec, guest_paths, mount_tag
 from pui.ports import ByteChannel, ModelGateway
@@ -52,6 +52,7 @@ class GuestWork:
         journal: TaskJournal,
         resources: ResourceStack,
         session: Session,
+        keeper: SessionKeeper,
         machine: MachineWork,
         changes: FolderChanges,
         earlier: EarlierTalk | None = None,
@@ -65,8 +66,7 @@ class GuestWork:
         self._machine = machine
         self._changes = changes
         self._earlier = earlier
-        kept = PiSession() if earlier is None else earlier.session
-        self._keeper = SessionKeeper(task_id, services.files, session, kept)
+        self._keeper = keeper
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._control: GuestControl | None = None
         self._token = SecretText("")
@@ -202,7 +202,7 @@ class GuestWork:
         return plan_guest_config(setup)
 
     def _session_file(self, cwd: str) -> bytes:
-        if self._earlier is None:
+        if self._earlier is None or not self._earlier.session.entry_count:
             return b""
         return self._earlier.session.to_file(self._task_id, cwd, self._services.clock.now_ns())
 

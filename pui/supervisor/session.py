@@ -408,7 +408,7 @@ class Session:
         if entry.is_final:
             self._stored_chars += len(entry.text) + len(entry.diff)
             if self._stored_chars <= TRANSCRIPT_LIMIT_CHARS:
-                self._store({"entry": entry.to_json()})
+                self._store({"entry": entry.to_line()})
 
     def _tell_step(self, step: object) -> None:
         if step is not None:

@@ -42,7 +42,22 @@ class SessionKeeper:
             if self.kept.fault:
                 return None
             try:
-                return await self._keep_new()
+                return await self._take(await self._ask())
+            except PuiError as fault:
+                self.kept.fault = self.kept.fault or f"the rest could not be kept ({fault.code})"
+                raise
+
+    async def keep_now(self) -> dict[str, JsonValue] | None:
+        """The same in the middle of a run: when pi does not answer, the next pause keeps what is missing.
+
+        Raises GuestError agent.refused, agent.no_answer, HostError host.disk_full.
+        """
+        async with self._lock:
+            if self.kept.fault or not self._session.is_usable:
+                return None
+            answer = await self._ask()
+            try:
+                return await self._take(answer)
             except PuiError as fault:
                 self.kept.fault = self.kept.fault or f"the rest could not be kept ({fault.code})"
                 raise
@@ -56,9 +71,11 @@ class SessionKeeper:
                 return await self.keep()
         return None
 
-    async def _keep_new(self) -> dict[str, JsonValue] | None:
+    async def _ask(self) -> Mapping[str, JsonValue]:
         last_id, ask = self.kept.last_id, self._session.ask_soon
-        answer = await (ask("get_entries", since=last_id) if last_id else ask("get_entries"))
+        return await (ask("get_entries", since=last_id) if last_id else ask("get_entries"))
+
+    async def _take(self, answer: Mapping[str, JsonValue]) -> dict[str, JsonValue] | None:
         entries = answer.get("entries")
         if entries is None or entries == []:
             return None

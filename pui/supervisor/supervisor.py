@@ -20,7 +20,7 @@ from pui.domain.events import JsonValue, Triggered
 from pui.domain.journal import TaskView
 from pui.domain.machine import ChartMachine
 from pui.domain.model_policy import DEMO_CHOICE
-from pui.domain.pi_session import EarlierTalk
+from pui.domain.pi_session import EarlierTalk, PiSession
 from pui.domain.prompt_images import PromptImage, check_images, image_files
 from pui.domain.statechart import Chart
 from pui.domain.task import ModelRef, TaskSpec, spec_to_json
@@ -44,6 +44,7 @@ from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
+from pui.supervisor.session_keeper import SessionKeeper
 from pui.supervisor.task_journal import TaskJournal
 
 KEPT_OVER_TASKS = 8
@@ -52,13 +53,15 @@ KEPT_OVER_TASKS = 8
 
 @dataclass(frozen=True)
 class LiveTask:
-    """A task of this app: its runner's loop task, its journal, its session with pi, what it changes."""
+    """A task of this app: its runner's loop task, its journal, its session with pi, what is kept of it, what it
+    changes."""
 
     task_id: str
     spec: TaskSpec
     runner: TaskRunner
     journal: TaskJournal
     session: Session
+    keeper: SessionKeeper
     changes: FolderChanges
     loop_task: asyncio.Task[None]
 
@@ -118,8 +121,7 @@ class Supervisor:
         fields = self._created_fields(task_id, spec, folders)
         created = journal.write("created", None, fields | ({"only_boot": True} if only_boot else {}))
         if earlier is not None:
-            kept: dict[str, JsonValue] = {"earlier_keys": earlier.last_key, "session": earlier.session.to_json()}
-            journal.write("fact", created, {"facts": kept})
+            journal.write("fact", created, {"facts": _tell_earlier(earlier)})
         self._tasks[task_id] = self._start(task_id, spec, journal, folders, only_boot=only_boot, earlier=earlier)
         return task_id
 
@@ -227,6 +229,8 @@ class Supervisor:
         file = self._services.files.transcript(task_id)
         session = Session(file, self._services.clock, self.agent_chart, first_key)
         session.on_news = lambda: self.news.append(task_id)
+        kept = PiSession() if earlier is None else earlier.session
+        keeper = SessionKeeper(task_id, self._services.files, session, kept)
         changes = FolderChanges(task_id, self._services.files, self._services.scanner)
         check = self._folder_check(task_id, spec, folders)
         activities = TaskActivities(
@@ -236,6 +240,7 @@ class Supervisor:
             journal,
             resources,
             session,
+            keeper,
             check,
             changes,
             only_boot=only_boot,
@@ -246,7 +251,7 @@ class Supervisor:
         work = self._run(task_id, runner, journal, session, changes)
         loop_task = asyncio.create_task(work, name=f"task-{task_id}")
         loop_task.add_done_callback(lambda _: self._retire(task_id))
-        return LiveTask(task_id, spec, runner, journal, session, changes, loop_task)
+        return LiveTask(task_id, spec, runner, journal, session, keeper, changes, loop_task)
 
     def _folder_check(self, task_id: str, spec: TaskSpec, chosen: tuple[ChosenFolder, ...]) -> FolderCheck:
         """At each preflight the folders are judged again: one may have been replaced meanwhile (threats.md, G10)."""
@@ -293,6 +298,13 @@ class Supervisor:
         over = [id_ for id_, task in self._tasks.items() if task.is_over]
         for old in over[:-KEPT_OVER_TASKS]:
             del self._tasks[old]
+
+
+def _tell_earlier(earlier: EarlierTalk) -> dict[str, JsonValue]:
+    """Facts: where the conversation of the other task ends, how many messages of the person it has up to there."""
+    session = earlier.session
+    told: dict[str, JsonValue] = {"earlier_keys": earlier.last_key, "session": session.to_json()}
+    return told | {"branch_key": earlier.branch_key, "earlier_messages": session.message_count}
 
 
 def _tell(folder: ChosenFolder) -> JsonValue:

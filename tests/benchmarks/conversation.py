@@ -49,7 +49,7 @@ def _write(path: Path) -> None:
     file = JsonlFile(path)
     for key in range(1, MESSAGES + 1):
         entry = Entry(key, ("user", "text", "tool")[key % 3], WORDS, is_final=True, at_ms=key)
-        file.append({"at_ns": key * 10**9, "entry": entry.to_json()}, durable=False)
+        file.append({"at_ns": key * 10**9, "entry": entry.to_line()}, durable=False)
     file.close()
 
 

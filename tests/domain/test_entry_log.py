@@ -32,7 +32,7 @@ def fold(name: str) -> tuple[EntryLog, list[bytes]]:
 
 
 def line_of(entry: Entry) -> bytes:
-    return json.dumps({"at_ns": 7_000_000, "entry": entry.to_json()}, separators=(",", ":")).encode()
+    return json.dumps({"at_ns": 7_000_000, "entry": entry.to_line()}, separators=(",", ":")).encode()
 
 
 def text_entry(key: int, text: str = "x", *, is_final: bool = True) -> Entry:

@@ -15,6 +15,7 @@ from pui.domain import pi_session
 from pui.domain.errors import CallerError
 from pui.domain.json_guard import ParsedJson, parse_json
 from pui.domain.pi_session import PiSession, read_session
+from pui.domain.transcript import Entry, shown_text
 
 RECORDING = Path(__file__).parents[1] / "data" / "pi-rpc" / "sessions.jsonl"
 AT = "2026-11-26T14:14:37.521Z"
@@ -119,3 +120,61 @@ def test_what_is_nested_too_deep_never_gets_here() -> None:
     assert not isinstance(parse_json(line), ParsedJson)
     with pytest.raises(CallerError):
         read_session(json.dumps(entry("a", message=deep(70))).encode() + b"\n")
+
+
+# the part before one message
+
+
+def said(entry_id: str, parent_id: str | None, text: str, at_ms: int = 0, role: str = "user") -> dict[str, Any]:
+    message = {"role": role, "content": [{"type": "text", "text": text}], "timestamp": at_ms}
+    return entry(entry_id, parent_id, message=message)
+
+
+def shown(text: str, said_ms: int = 0) -> Entry:
+    return Entry(9, "user", text, said_ms=said_ms, is_final=True)
+
+
+def ids(session: PiSession) -> list[str]:
+    return [json.loads(line)["id"] for line in session.to_lines().splitlines()]
+
+
+def kept(*entries: dict[str, Any]) -> PiSession:
+    session = PiSession()
+    assert len(session.take(list(entries))) == len(entries)
+    return session
+
+
+def test_what_pi_knew_before_a_message_are_the_ancestors_of_its_entry() -> None:
+    """The recorded session, and a second branch beside the first: two answers to one question."""
+    session = kept(
+        entry("m", None, type="model_change"),
+        said("u1", "m", "one", 1),
+        said("a1", "u1", "one!", 2, "assistant"),
+        said("u2", "a1", "two", 3),
+        said("a2", "u2", "two!", 4, "assistant"),
+        said("v2", "a1", "another two", 5),
+        said("w2", "v2", "another two!", 6, "assistant"),
+        said("v3", "w2", "three", 7),
+    )
+    assert session.message_count == 4
+    branch = session.before(shown("three", 7))
+    assert (ids(branch), branch.message_count, branch.last_id) == (["m", "u1", "a1", "v2", "w2"], 2, "w2")
+    assert ids(session.before(shown("two", 3))) == ids(session.before(shown("another two", 5))) == ["m", "u1", "a1"]
+    assert ids(session.before(shown("one", 1))) == ["m"]
+    assert ids(read_session(branch.to_lines())) == ids(branch)  # whole in itself
+    recorded = kept(*recorded_entries())
+    assert ids(recorded.before(shown("@hello two", 1795427445634))) == [e["id"] for e in recorded_entries()[:6]]
+
+
+def test_a_message_is_found_by_its_text_as_it_is_shown_and_by_its_time() -> None:
+    again = [said("u1", None, "start\x1b[31m", 1), said("a1", "u1", "go on", 2, "assistant")]
+    again.append(said("u2", "a1", "go on", 3))
+    session = kept(*again, said("u3", "u2", "go on", 4))
+    assert ids(session.before(shown("go on", 4))) == ["u1", "a1", "u2"]
+    assert ids(session.before(shown("go on", 3))) == ["u1", "a1"]
+    assert ids(session.before(shown(shown_text(again[0]["message"]), 1))) == []
+    for odd in (shown("go on"), shown("go on", 5), shown("go off", 4), shown(""), shown("go on", 2)):
+        with pytest.raises(CallerError) as caught:
+            session.before(odd)
+        assert caught.value.code == "talk.not_kept"
+    assert ids(kept(*again).before(shown("go on"))) == ["u1", "a1"]  # once only: the time is not needed

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "pi-rpc"
 PHASES = ("start", "qmp", "boot", "hello", "configured", "rpc", "prompt", "settled")
+FIRST_MS = 1_795_702_473_809
+"""pi's time of its first message."""
 MODEL_REQUEST = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8089\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%s"
@@ -34,8 +36,8 @@ class FakeScript:
     `refuses`: verbs of pui.ctl that are answered with an error; `refuses_tags`: mounts; `refuses_commands`: commands of
     pi. `recording`: what a prompt plays. `stays_busy`: the run of a prompt goes on until it is aborted, messages are
     queued meanwhile. `tells`: lines of JSON that pi says in the middle of a run.
-    `keeps_session`: each prompt leaves two entries in pi's session, which goes on from a session file; `odd_entries`:
-    JSON that get_entries answers instead.
+    `keeps_session`: each prompt leaves two entries in pi's session, which goes on from a session file, and the run says
+    the prompt and its time as they stand there; `odd_entries`: JSON that get_entries answers instead.
     `writes`: file name -> text that "pi" puts into the workspace (9p only: the fake knows its path).
     `model_body`: when not empty, a run first sends this to the model port and waits for the end of the answer.
     `probe`: what a probe machine does: ok, hang, panic, internal-error, exit.
@@ -218,7 +220,8 @@ class FakeGuest:
             "parentId": parent,
             "timestamp": "2026-11-26T14:00:00.000Z",
         }
-        self.entries.append(entry | {"message": {"role": role, "content": [{"type": "text", "text": text}]}})
+        message = {"role": role, "content": [{"type": "text", "text": text}], "timestamp": FIRST_MS + len(self.entries)}
+        self.entries.append(entry | {"message": message})
 
     def _entries_since(self, since: str | None) -> dict[str, Any]:
         if self.script.odd_entries:
@@ -301,6 +304,9 @@ class FakeGuest:
             self._say_entry("assistant", "done")
         records = recorded_run(self.script.recording)
         records[0]["id"] = command.get("id")
+        for record in records if self.script.keeps_session else []:
+            if record.get("message", {}).get("role") == "user":
+                record["message"] = self.entries[-2]["message"]
         half = len(records) // 2
         actions: list[Action] = [self._rpc_line(record) for record in records[:half]]
         actions += [Send("rpc", text.encode() + b"\n") for text in self.script.tells]

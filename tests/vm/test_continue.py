@@ -61,7 +61,7 @@ def test_the_second_machine_holds_the_first_conversation(real: RealApp) -> None:
             first = app.supervisor.create(spec)
             said = await talk(app, board, first)
             assert [role for role, _ in said] == ["user", "assistant"] and "zebra" in said[0][1]
-            second = await board.go_on(board.spec_to_continue(first, "@text which word?"))
+            second = await board.go_on(board.spec_to_go_on(first, "@text which word?"), await board.earlier(first))
             held = await talk(app, board, second)
             assert held[:2] == said and held[2] == ("user", "@text which word?") and held[3][0] == "assistant"
             page = (await board.open(second, 100)).page
@@ -74,6 +74,54 @@ def test_the_second_machine_holds_the_first_conversation(real: RealApp) -> None:
 
     second = asyncio.run(story())
     command_line_goes_on(real, second, project)
+
+
+def test_a_branch_does_not_know_what_came_after_its_message(real: RealApp) -> None:
+    """Branched while the first machine runs; started when that has ended: one machine at a time is enough here."""
+    project = real.project("branch")
+
+    async def story() -> None:
+        with real.composed() as app:
+            board = TaskBoard(app.supervisor, app.services)
+            spec = TaskSpec("@text one", (MountRequest(project),), cpu_count=CPU_COUNT, is_interactive=True)
+            first = app.supervisor.create(spec)
+            board.trigger(first, "start")
+            task = RunningTask(app.supervisor, app.services, app.supervisor.live(first))
+            try:
+                await task.until_running()
+                await until_kept(task, 1)
+                await task.live.session.send("@text the word is zebra", "prompt")
+                await until_kept(task, 2)
+                before_zebra = await board.earlier(first, (await user_keys(board, first))[1])
+                await task.live.session.send("@text three", "prompt")
+                await until_kept(task, 3)
+                whole = words_of((await task.live.session.ask_soon("get_messages"))["messages"])
+                assert len(whole) == 6
+                board.trigger(first, "finish")
+            finally:
+                await asyncio.wait_for(app.supervisor.wait(first), READY_WITHIN_S)
+            branch = await board.go_on(board.spec_to_go_on(first, "@text which word?"), before_zebra)
+            held = await talk(app, board, branch)
+            assert held[:2] == whole[:2] and held[2] == ("user", "@text which word?") and len(held) == 4
+            assert not any("zebra" in text for _, text in held)
+            from_nothing = await board.earlier(branch, (await user_keys(board, branch))[0])
+            again = await board.go_on(board.spec_to_go_on(branch, "@text anew"), from_nothing)
+            assert [text for role, text in await talk(app, board, again) if role == "user"] == ["@text anew"]
+
+    asyncio.run(story())
+
+
+async def until_kept(task: RunningTask, count: int) -> None:
+    """pi has settled, and what the person has said so far is kept."""
+
+    def is_kept() -> bool:
+        return task.live.keeper.kept.message_count == count and not task.live.session.panel.is_busy
+
+    await until(is_kept, lambda: f"{task.view.facts}", limit_s=STEP_LIMIT_S)
+
+
+async def user_keys(board: TaskBoard, task_id: str) -> list[int]:
+    return [entry.key for entry in (await board.open(task_id, 100)).page.entries if entry.kind == "user"]
 
 
 def command_line_goes_on(real: RealApp, task_id: str, project: Path) -> None:
