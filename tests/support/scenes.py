@@ -93,6 +93,12 @@ def task(task_id: str, title: str, state: str, **more: Any) -> dict[str, Any]:
         "is_emulated": False,
         "changed_files": None,
         "flagged_files": None,
+        "continues": "",
+        "earlier_keys": 0,
+        "earlier_messages": 0,
+        "branch_key": 0,
+        "can_continue": False,
+        "can_branch": False,
     }
     return {**row, **more}
 

@@ -78,7 +78,7 @@ def test_the_list_says_where_a_task_comes_from_and_exports(show: Show) -> None:
     bridge = over(can_continue=True, continues="t-gone")
     page = show(bridge, "tasks")
     row = page.locator(f'[data-task="{TASK}"]')
-    expect(row.get_by_text("continued from “t-gone”")).to_be_visible()
+    expect(row.get_by_text("continued from “a task that was removed”")).to_be_visible()
     row.get_by_role("button", name="More actions").click()
     expect(page.get_by_role("menuitem", name="Continue")).to_be_visible()
     page.get_by_role("menuitem", name="Export as HTML").click()

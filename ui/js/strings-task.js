@@ -37,6 +37,8 @@ addStrings({
   "task.picture.too_many": "At most {n} pictures go with a message.", "task.picture.remove": "Remove image {n}",
   "task.hidden.title.one": "The text has a character that cannot be seen", "task.hidden.title.other": "The text has {n} characters that cannot be seen", "task.hidden.remove": "Remove them",
   "task.continue.here": "This task is over. A message continues it in a fresh machine.", "task.continue.meaning": "A new task with the same folders, model and network; the agent knows the whole conversation", "task.continue.here_on": "Continued in a fresh machine",
+  "task.branch.here": "Edit this message and branch from here", "task.branch.title": "Branch before this message.", "task.branch.meaning": "A fresh machine begins with the conversation up to here and does not know what follows.", "task.branch.files": "Only the conversation goes back: files in the folders are as they are now.", "task.branch.writes": "This task may still write into its folder. Two machines never do so at one time: finish it first.", "task.branch.pictures": "The pictures of the message do not go along; add them again if they matter.",
+  "task.branch.here_label": "The message, written anew", "task.branch.write": "What do you say instead?", "task.branch.send": "Branch", "task.branch.send_meaning": "A new task with the same folders, model and network", "task.branch.give_up": "Close", "task.branch.from_here": "Branches before this message",
   "task.outcome.completed": "Completed", "task.outcome.cancelled": "Cancelled", "task.outcome.failed": "Failed",
   // guest
   "task.guest.from_inside": "from inside the machine", "task.guest.asks": "The guest asks", "task.guest.says": "The guest says", "task.guest.cannot": "Not possible in a window",

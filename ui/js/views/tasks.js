@@ -5,10 +5,11 @@
  */
 import { html, useEffect, useMemo, useRef, useState } from "/vendor/preact.js";
 import { rename, taskActions } from "../actions.js";
+import { inFamilies, originOf } from "../family.js";
 import { count, money, shortPath } from "../format.js";
 import { useShortcuts } from "../keys.js";
 import { go, href } from "../router.js";
-import { packs, setup, taskList, tasks } from "../store.js";
+import { packs, setup, taskList } from "../store.js";
 import { t } from "../strings.js";
 import { Ago, Button, Elapsed, EmptyState, Notice, Segmented } from "../components/controls.js";
 import { Icon } from "../components/icons.js";
@@ -81,7 +82,7 @@ function filterOptions(rows) {
 function Group({ group, rows }) {
   if (!rows.length) return null;
   return html`<section aria-labelledby="group-${group}"><h2 id="group-${group}" class="group-title">${t(`tasks.group_${group}`)}</h2>
-    <ul class="task-list card">${rows.map((row) => html`<${TaskRow} key=${row.task_id} row=${row} />`)}</ul></section>`;
+    <ul class="task-list card">${inFamilies(rows).map(({ row, depth }) => html`<${TaskRow} key=${row.task_id} row=${row} depth=${depth} />`)}</ul></section>`;
 }
 
 // a row and its keys
@@ -104,8 +105,8 @@ function pressInRow(...ids) {
   taskActions(found).find((action) => ids.includes(action.id))?.run();
 }
 
-/** @param {{row: any}} props */
-function TaskRow({ row }) {
+/** @param {{row: any, depth: number}} props `depth`: so many tasks of the list above are those that it comes from */
+function TaskRow({ row, depth }) {
   const [isRenaming, setRenaming] = useState(false);
   const node = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
@@ -117,7 +118,7 @@ function TaskRow({ row }) {
   const main = actions.find((one) => one.isMain);
   const rest = actions.filter((one) => one !== main);
   const items = [{ label: t("action.rename"), icon: "pencil", run: () => setRenaming(true) }, ...rest];
-  return html`<li class="task-row ${markOf(row)}" data-task=${row.task_id} ref=${node}>
+  return html`<li class="task-row ${markOf(row)} ${depth ? `depth-${Math.min(depth, 6)}` : ""}" data-task=${row.task_id} ref=${node}>
     <${TaskMark} row=${row} size=${16} isSilent />
     <div class="task-main">
       ${isRenaming
@@ -137,7 +138,7 @@ function TaskRow({ row }) {
 function subline(row) {
   const isSad = row.is_over && row.outcome && row.outcome.result !== "completed" && row.outcome.result !== "cancelled";
   if (isSad) return html`<span class="ellipsis" title=${row.outcome.message}>${row.outcome.message}</span>`;
-  return html`${row.continues && html`<span class="ellipsis faint">${t("tasks.continues", { title: tasks.value.get(row.continues)?.title ?? row.continues })}</span>`}
+  return html`${row.continues && html`<span class="origin faint" title=${originOf(row)}><${Icon} name="branch" size=${11} /><span class="ellipsis">${originOf(row)}</span></span>`}
     ${row.folders.slice(0, 2).map((/** @type {any} */ one) => html`<${FolderChip} key=${one.path} folder=${one} />`)}
     ${row.folders.length > 2 && html`<span class="faint" title=${row.folders.map((/** @type {any} */ one) => shortPath(one.path)).join("\n")}>+${row.folders.length - 2}</span>`}
     <span class="ellipsis faint" title=${row.model.label}>${row.model.is_demo ? t("model.demo_short") : row.model.model}</span>

@@ -18,7 +18,9 @@ const SHOWN_MARKS = 6;
 /** @typedef {import("./session.js").TaskSession} TaskSession */
 /** @typedef {(text: string, caret: number) => void} Write */
 
-/** @param {TaskSession} session @param {Event} event @param {DataTransfer|null} data */
+/** @typedef {{images: {value: any[]}}} Illustrated what pictures go along with */
+
+/** @param {Illustrated} session @param {Event} event @param {DataTransfer|null} data */
 export function takePictures(session, event, data) {
   const files = imageFiles(data);
   if (!files.length) return;
@@ -26,7 +28,7 @@ export function takePictures(session, event, data) {
   for (const file of files) takePicture(session, file);
 }
 
-/** @param {TaskSession} session @param {File} file */
+/** @param {Illustrated} session @param {File} file */
 async function takePicture(session, file) {
   if (session.images.value.length >= IMAGE_LIMIT) {
     toast("warning", t("task.picture.too_many", { n: IMAGE_LIMIT }));
@@ -36,7 +38,7 @@ async function takePicture(session, file) {
   if (picture) session.images.value = [...session.images.value, picture];
 }
 
-/** @param {{session: TaskSession}} props */
+/** @param {{session: Illustrated}} props */
 export function Pictures({ session }) {
   const drop = (/** @type {any} */ picture) => {
     session.images.value = session.images.value.filter((one) => one !== picture);

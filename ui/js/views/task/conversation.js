@@ -13,6 +13,8 @@ import { href } from "../../router.js";
 import { orToast, toast } from "../../store.js";
 import { t } from "../../strings.js";
 import { taskActions } from "../../actions.js";
+import { childrenOf } from "../../family.js";
+import { BranchEditor, branchAt } from "./branch.js";
 import { Composer, OutcomeBar } from "./composer.js";
 import { withQueue } from "./composer-text.js";
 import { ContinueEditor } from "./continue.js";
@@ -29,6 +31,7 @@ function transcriptOf(session) {
   const host = {
     loadEarlier: () => session.loadEarlier(),
     earlierKeys: () => session.row.value?.earlier_keys ?? 0,
+    branch: (/** @type {any} */ entry) => (session.branch.value = branchAt(session.taskId, entry)),
     openLink: (/** @type {number} */ key, /** @type {number} */ index, /** @type {string} */ address) => openLink(session, key, index, address),
   };
   const made = new Transcript(session.log, host);
@@ -57,6 +60,9 @@ export function Conversation({ session, row }) {
     setAway(!transcript.isStuck);
     return () => transcript.detach();
   }, [transcript]);
+  const branch = session.branch.value;
+  const children = childrenOf.value.get(row.task_id);
+  useEffect(() => transcript.setBranches(row.can_branch === true, branch?.key ?? 0, children ?? []), [row.can_branch, branch?.key, children]);
   const abort = useCallback(() => abortRun(session), [session]);
   const isLoading = session.phase.value === "opening";
   return html`
@@ -69,7 +75,7 @@ export function Conversation({ session, row }) {
     <div class="dock">
       <${GuestPanel} session=${session} />
       <${GuestWidgets} session=${session} placement="above" />
-      ${row.is_over ? html`<${OutcomeBar} row=${row} />${row.can_continue && html`<${ContinueEditor} session=${session} />`}` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
+      ${branch ? html`<${BranchEditor} key=${branch.key} session=${session} branch=${branch} row=${row} />` : row.is_over ? html`<${OutcomeBar} row=${row} />${row.can_continue && html`<${ContinueEditor} session=${session} />`}` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
       <${GuestWidgets} session=${session} placement="below" />
       <${StatusLine} session=${session} abort=${abort} />
     </div>`;

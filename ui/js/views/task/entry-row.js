@@ -8,16 +8,18 @@ import { el, glyph } from "../../text/dom.js";
 import { copyButton } from "../../text/code.js";
 import { MarkdownView } from "../../text/markdown.js";
 import { clock, shortDuration } from "../../format.js";
+import { href } from "../../router.js";
 import { t } from "../../strings.js";
 import { ToolCard } from "./tool-card.js";
 
 const CHEVRON = "m6 3.8 4.2 4.2L6 12.2";
+const BRANCH = "M5 6.200v7M5 6.200a1.700 1.700 0 1 0 0-3.400 1.700 1.700 0 0 0 0 3.400ZM11.500 7.200a1.700 1.700 0 1 0 0-3.400 1.700 1.700 0 0 0 0 3.400ZM11.500 7.200c0 2.600-1.800 3.600-6.500 3.600";
 const MAX_FOLDED_CHARS = 1400;
 const MAX_FOLDED_LINES = 18;
 
 /**
- * @typedef {{host: {openLink: (key: number, index: number, address: string) => void, earlierKeys: () => number},
- *   opened: Map<number, boolean>}} Owner
+ * @typedef {{host: {openLink: (key: number, index: number, address: string) => void, earlierKeys: () => number,
+ *   branch: (entry: Entry) => void}, opened: Map<number, boolean>, branchKey: number, branches: Map<number, any[]>}} Owner
  * @typedef {import("./entry-log.js").Entry} Entry
  */
 
@@ -36,6 +38,19 @@ export class EntryRow {
     this.element.addEventListener("click", (event) => this._follow(event));
     this.element.addEventListener("keydown", (event) => event.key === "Enter" && this._follow(event));
     this.update();
+    this.showBranches();
+  }
+
+  /** The tasks that branch off before this message, and that it is being written anew. */
+  showBranches() {
+    this.element.classList.toggle("is-branching", this.owner.branchKey === this.entry.key);
+    const rows = this.owner.branches.get(this.entry.key) ?? [];
+    this.branches?.remove();
+    this.branches = undefined;
+    if (!rows.length) return;
+    const links = rows.map((row) => el("a", { class: "branch-link", href: href("task", row.task_id), title: row.title }, glyph(BRANCH), row.title));
+    this.branches = el("nav", { class: "entry-branches", "aria-label": t("task.branch.from_here") }, ...links);
+    this.element.append(this.branches);
   }
 
   update() {
@@ -77,10 +92,16 @@ function labelOf(entry) {
 
 const KNOWN = new Set(["user", "text", "thinking", "tool", "error", "notice"]);
 
-/** When it was said, and a button that takes it along. @param {Entry} entry */
-function foot(entry) {
+/** When it was said, and buttons: one takes it along. @param {Entry} entry @param {...HTMLElement} more */
+function foot(entry, ...more) {
   const time = entry.at_ms ? el("time", { title: new Date(entry.at_ms).toLocaleString() }, clock(entry.at_ms)) : null;
-  return el("div", "entry-foot", time, copyButton(() => entry.text));
+  return el("div", "entry-foot", time, ...more, copyButton(() => entry.text));
+}
+
+/** Write a message anew. Every message has it; whether it is offered is the transcript's. @param {Entry} entry @param {Owner} owner */
+function branchButton(entry, owner) {
+  const words = t("task.branch.here");
+  return el("button", { class: "copy-button branch-here", type: "button", title: words, "aria-label": words, onclick: () => owner.host.branch(entry) }, glyph(BRANCH));
 }
 
 class UserBody {
@@ -89,7 +110,7 @@ class UserBody {
     this.entry = entry;
     this.owner = owner;
     this.textNode = el("div", "user-text");
-    this.element = el("div", "bubble", this.textNode, foot(entry));
+    this.element = el("div", "bubble", this.textNode, foot(entry, branchButton(entry, owner)));
     /** @type {string | null} */
     this.shown = null;
   }

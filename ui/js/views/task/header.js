@@ -10,8 +10,10 @@ import { Button, EditableText, Elapsed } from "../../components/controls.js";
 import { Icon } from "../../components/icons.js";
 import { EmulatedBadge, NetworkMark, StatePill } from "../../components/marks.js";
 import { MenuButton } from "../../components/menu.js";
+import { childrenOf, familyOf, originOf } from "../../family.js";
 import { bytes, memory, moment, shortPath } from "../../format.js";
-import { setup } from "../../store.js";
+import { href } from "../../router.js";
+import { setup, tasks } from "../../store.js";
 import { t } from "../../strings.js";
 
 /** @typedef {import("./session.js").TaskSession} TaskSession */
@@ -40,8 +42,36 @@ export function TaskHeader({ session, row }) {
       ${row.folders.map((/** @type {any} */ folder) => html`<${Mount} key=${folder.guest_path} folder=${folder} />`)}
       <button type="button" class="text-button" aria-expanded=${String(isOpen)} aria-controls="task-all-facts" onClick=${toggle}>${t(isOpen ? "task.facts.less" : "task.facts.more")}</button>
     </div>
+    <${Family} session=${session} row=${row} />
     ${isOpen && html`<${AllFacts} row=${row} detail=${session.detail.value} />`}
   </header>`;
+}
+
+/** Where the task comes from, what goes on from it; on demand the whole tree. @param {{session: TaskSession, row: any}} props */
+function Family({ session, row }) {
+  const [isOpen, setOpen] = useState(!!session.keep.get("family"));
+  const children = childrenOf.value.get(row.task_id) ?? [];
+  if (!row.continues && !children.length) return null;
+  const toggle = () => {
+    session.keep.set("family", !isOpen);
+    setOpen(!isOpen);
+  };
+  const isThere = tasks.value.has(row.continues);
+  return html`<div class="family">
+    <p><${Icon} name="branch" size=${12} />
+      ${row.continues && (isThere ? html`<a class="ellipsis" href=${href("task", row.continues)}>${originOf(row)}</a>` : html`<span class="ellipsis">${originOf(row)}</span>`)}
+      ${children.length > 0 && html`<span>${t("family.children", { n: children.length })}</span>`}
+      ${(isThere || children.length > 0) && html`<button type="button" class="text-button" aria-expanded=${String(isOpen)} aria-controls="task-family" onClick=${toggle}>${t(isOpen ? "family.hide" : "family.show")}</button>`}</p>
+    ${isOpen && html`<ul id="task-family" class="family-tree" aria-label=${t("family.label")}>${familyOf(row).map((member) => html`<${Member} key=${member.row.task_id} member=${member} isHere=${member.row.task_id === row.task_id} />`)}</ul>`}
+  </div>`;
+}
+
+/** @param {{member: import("../../family.js").Member, isHere: boolean}} props */
+function Member({ member: { row, depth }, isHere }) {
+  const at = row.earlier_messages + (row.branch_key ? 1 : 0);
+  return html`<li class="depth-${Math.min(depth, 6)}"><${StatePill} row=${row} />
+    ${isHere ? html`<b class="ellipsis" aria-current="page">${row.title}</b>` : html`<a class="ellipsis" href=${href("task", row.task_id)}>${row.title}</a>`}
+    ${depth > 0 && html`<span class="faint">${t(row.branch_key ? "family.at_branch" : "family.at_end", { n: at })}</span>`}</li>`;
 }
 
 /** @param {{row: any}} props */

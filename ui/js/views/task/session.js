@@ -37,6 +37,8 @@ export class TaskSession {
     this.draft = signal("");
     /** Images that go with the next message: PromptImages of images.js. */
     this.images = signal(/** @type {any[]} */ ([]));
+    /** The message that is written anew. */
+    this.branch = signal(/** @type {import("./branch.js").Branch | null} */ (null));
     /** The question of a dialog → what the person has written so far. @type {Map<string, any>} */
     this.answers = new Map();
     this.log = new EntryLog();

@@ -25,7 +25,8 @@ export class Transcript {
   /**
    * @param {import("./entry-log.js").EntryLog} log
    * @param {{openLink: (key: number, index: number, address: string) => void, loadEarlier: () => Promise<number>,
-   *   earlierKeys: () => number}} host `earlierKeys`: up to this key the entries are of the task that is continued
+   *   branch: (entry: import("./entry-log.js").Entry) => void, earlierKeys: () => number}} host
+   *   `earlierKeys`: up to this key the entries are of the task that is continued
    */
   constructor(log, host) {
     this.log = log;
@@ -38,6 +39,10 @@ export class Transcript {
     this.shown = [];
     /** What the person opened or closed: survives the row. @type {Map<number, boolean>} */
     this.opened = new Map();
+    /** What rows show of branches: the message that is written anew, and tasks by the message they branch before. */
+    this.branchKey = 0;
+    /** @type {Map<number, any[]>} */
+    this.branches = new Map();
     this.isStuck = true;
     this.unseen = 0;
     this.frame = 0;
@@ -103,6 +108,18 @@ export class Transcript {
     this._setStuck(true);
     this._count(-this.unseen);
     this.schedule();
+  }
+
+  /**
+   * @param {boolean} canBranch messages offer it @param {number} branchKey the message that is written anew, 0 for none
+   * @param {any[]} children rows of the tasks that go on from this one
+   */
+  setBranches(canBranch, branchKey, children) {
+    this.element.classList.toggle("can-branch", canBranch);
+    this.branchKey = branchKey;
+    this.branches = new Map();
+    for (const row of children) if (row.branch_key) this.branches.set(row.branch_key, [...(this.branches.get(row.branch_key) ?? []), row]);
+    for (const row of this.rows.values()) row.showBranches();
   }
 
   // rows
