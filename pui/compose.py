@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -53,6 +52,7 @@ from pui.domain.errors import PuiError
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
 from pui.domain.pack_job import Step
 from pui.domain.platforms import jail_words
+from pui.domain.version import VERSION
 from pui.logs import close_log, open_log
 from pui.ports import Dialogs
 from pui.ports.upkeep import SettingsStore, StepReport
@@ -150,7 +150,7 @@ def _compose(
     model, model_fault = _default_model(keys)
     platform, clock, transport = this_platform(), SystemClock(), UnixTransport()
     starter = LinuxProcessStarter()
-    settings = ProbeSettings(version("pui"), allow_tcg, notes.append)
+    settings = ProbeSettings(VERSION, allow_tcg, notes.append)
     packs, files = PackLife(paths, this_app(), load_chart("pack"), clock), TaskFolders(paths)
     host = LinuxHostProbe(starter, transport, paths, platform, clock, settings)
     services = Services(
@@ -202,7 +202,7 @@ def compose_desk(app: App, dialogs: Dialogs, carrier: Carrier) -> Desk:
     """What the verbs work with, for the one page of this app."""
     services = app.services
     facts = AppFacts(
-        version=version("pui"),
+        version=VERSION,
         platform=f"{this_platform().os} {this_platform().arch}",
         carrier=carrier,
         is_emulation_allowed=app.tcg_is_allowed,
@@ -237,7 +237,7 @@ def compose_archive(app: App) -> Archive:
 
 def compose_diagnosis(paths: AppPaths, files: TaskFolders, keys: Callable[[], Sequence[str]] = tuple) -> Diagnosis:
     """What `pui tasks bundle` and the page look faults up with; it needs no running app."""
-    about = (f"pui {version('pui')}", f"{platform.platform()}, {os.cpu_count()} processors", f"Python {sys.version}")
+    about = (f"pui {VERSION}", f"{platform.platform()}, {os.cpu_count()} processors", f"Python {sys.version}")
     return Diagnosis(files, TaskLogFiles(paths), load_chart("task"), lambda: private_words(keys()), about)
 
 
@@ -276,7 +276,7 @@ class PackBuilder(Builder):
 
     def is_possible(self) -> bool:
         try:
-            from pui.packbuild.apt import is_there
+            from pui.packbuild.present import is_there
         except ImportError:
             return False
         return is_there()
@@ -319,6 +319,6 @@ def _machine_limit() -> int:
 
 def _log_start(allow_tcg: bool, model: ModelChoice) -> None:
     log = structlog.get_logger()
-    log.info("app started", version=version("pui"), model=model.label, pid=os.getpid())
+    log.info("app started", version=VERSION, model=model.label, pid=os.getpid())
     if allow_tcg:
         log.warning("DEVELOPER SWITCH: emulation (TCG) is allowed; it is no isolation boundary", switch=ENV_ALLOW_TCG)

@@ -92,8 +92,10 @@ class ModelKeyring:
         stored = self._read_file()
         return [self._state(kind, stored) for kind in PROVIDERS.values()]
 
-    def places(self) -> Sequence[KeyPlace]:
-        return ("memory", "keystore", "file") if self._keystore.is_there() else ("memory", "file")
+    def places(self, *, may_look: bool = True) -> Sequence[KeyPlace]:
+        """See ports.ModelKeys."""
+        has_keystore = self._keystore.is_there() if may_look else self._keystore.was_found
+        return ("memory", "keystore", "file") if has_keystore else ("memory", "file")
 
     def set_key(self, provider: str, key: SecretText, place: KeyPlace) -> None:
         """See ports.ModelKeys."""

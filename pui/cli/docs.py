@@ -1,7 +1,7 @@
 """Writes the generated pages of docs/ (`make docs`); a test fails when one of them is stale.
 
 In: the tables and charts that the program runs. Out: docs/errors.md, docs/statecharts.md, docs/task-states.svg,
-docs/dependencies.md.
+docs/dependencies.md, statecharts/sealed.txt.
 Never: prose written by hand.
 """
 
@@ -14,11 +14,13 @@ from pui.cli.chart import render_docs
 from pui.cli.dependencies import render_dependencies
 from pui.cli.output import say
 from pui.domain.errors_doc import render_errors_doc
+from pui.resources import SEALS, render_seals
 
 
 def generated_docs() -> Mapping[str, str]:
-    """File name below docs/ to its text."""
-    return {"errors.md": render_errors_doc(), "dependencies.md": render_dependencies(), **render_docs()}
+    """File name, seen from docs/, to its text."""
+    pages = {"errors.md": render_errors_doc(), "dependencies.md": render_dependencies(), **render_docs()}
+    return pages | {f"../statecharts/{SEALS}": render_seals()}
 
 
 def main(directory: Path) -> None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import jsonschema
+if TYPE_CHECKING:  # imported when a schema has to be asked: it takes as long as all charts together
+    import jsonschema
 
 DONE = "done"
 FAILED = "failed"
@@ -97,8 +99,8 @@ class Chart:
         return frozenset(state.activity for state in self.states.values() if state.activity is not None)
 
 
-def parse_chart(data: bytes, place: str, schema: Mapping[str, object]) -> Chart:
-    """Read one chart file. `place` is how a person would name the file.
+def parse_chart(data: bytes, place: str, schema: Mapping[str, object] | None) -> Chart:
+    """Read one chart file. `place` is how a person would name the file. Without `schema` the file is known to fit it.
 
     Raises nothing for bad content: see `Chart.faults`, and `check_chart`, which returns them with all others.
     """
@@ -106,7 +108,8 @@ def parse_chart(data: bytes, place: str, schema: Mapping[str, object]) -> Chart:
         document, faults = _decode(data, place)
     except (ValueError, RecursionError) as error:
         return Chart("", "", "", {}, place, (Fault(place, "", "not-json", _one_line(error)),))
-    faults += _schema_faults(document, place, schema)
+    if schema is not None:
+        faults += _schema_faults(document, place, schema)
     root = _mapping(document)
     states = {name: _state(name, _mapping(raw)) for name, raw in _mapping(root.get("states")).items()}
     return Chart(
@@ -183,6 +186,8 @@ _BY_MISSING_KEY: Mapping[str, str] = {
 
 
 def _schema_faults(document: object, place: str, schema: Mapping[str, object]) -> list[Fault]:
+    import jsonschema
+
     validator = jsonschema.Draft202012Validator(dict(schema))
     errors = sorted(validator.iter_errors(document), key=lambda error: [str(step) for step in error.absolute_path])
     return [fault for error in errors[:MAX_FAULTS] for fault in _faults_of(error, place)]

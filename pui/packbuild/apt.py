@@ -29,11 +29,6 @@ _KEPT_SETTINGS = (
 """Settings of the machine that say how to reach a mirror (proxy, CA) or how strict to be with its clock."""
 
 
-def is_there() -> bool:
-    """Whether this computer has what a build resolves its packages with."""
-    return find_program("apt-get") is not None and Path(recipe.DEBIAN_KEYRING).is_file()
-
-
 class PrivateApt:
     """An apt with its own lists, state and sources below `folder`; needs apt-get and Debian's archive keyring."""
 

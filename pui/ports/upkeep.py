@@ -37,8 +37,9 @@ class ModelKeys(Protocol):
     def providers(self) -> Sequence[ProviderState]:
         """What may be shown of each provider: never more of a key than its ending."""
 
-    def places(self) -> Sequence[KeyPlace]:
-        """Where a key can be kept on this computer."""
+    def places(self, *, may_look: bool = True) -> Sequence[KeyPlace]:
+        """Where a key can be kept on this computer. Without `may_look` (it takes a while) a keystore is among them
+        only if it was found before."""
 
     def set_key(self, provider: str, key: SecretText, place: KeyPlace) -> None:
         """Replaces the key of a provider; other places forget theirs. Raises CallerError, HostError."""

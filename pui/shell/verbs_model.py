@@ -30,6 +30,10 @@ def model_verbs(desk: Desk) -> tuple[Verb, ...]:
     provider = {"provider": choice_schema(*PROVIDERS)}
     key = {"key": text_schema(KEY_LIMIT_CHARS, may_be_empty=False), "keep": choice_schema(*_PLACES)}
 
+    async def greeted() -> JsonValue:
+        """The start does not wait for a keystore; whoever is about to keep a key asks model.list."""
+        return await asyncio.to_thread(_view, upkeep, may_look=False)
+
     async def listed() -> JsonValue:
         return await asyncio.to_thread(_view, upkeep)
 
@@ -63,7 +67,7 @@ def model_verbs(desk: Desk) -> tuple[Verb, ...]:
         await asyncio.to_thread(upkeep.keys.set_address, provider, address)
         return await told()
 
-    desk.greet("models", listed)
+    desk.greet("models", greeted)
     return (
         Verb("model.list", object_schema({}), listed),
         Verb("model.set_key", object_schema({**provider, **key}), set_key),
@@ -72,5 +76,5 @@ def model_verbs(desk: Desk) -> tuple[Verb, ...]:
     )
 
 
-def _view(upkeep: Upkeep) -> JsonValue:
-    return models_view(upkeep.keys.providers(), upkeep.models.default(), upkeep.keys.places())
+def _view(upkeep: Upkeep, *, may_look: bool = True) -> JsonValue:
+    return models_view(upkeep.keys.providers(), upkeep.models.default(), upkeep.keys.places(may_look=may_look))

@@ -5,12 +5,14 @@ In: folders made for the test. Out: verdicts. Never: an installation.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from pui.resources import data
+from pui.resources import data, render_seals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,3 +41,27 @@ def test_the_wheel_takes_both_folders_to_where_they_are_looked_for() -> None:
     taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert taken["statecharts"] == "pui/_data/statecharts"
     assert taken["ui"] == "pui/_data/ui"
+
+
+ASKED = """
+import sys
+from pathlib import Path
+from pui.resources import check_file, load_chart
+for chart_id in ("task", "agent", "pack", "setup"):
+    load_chart(chart_id)
+print("jsonschema" in sys.modules)
+print([fault.code for fault in check_file(Path(sys.argv[1]))[1]])
+"""
+
+
+def test_the_schema_is_asked_about_every_chart_but_those_that_are_sealed(tmp_path: Path) -> None:
+    text = (data("statecharts") / "task.json").read_text()
+    other = tmp_path / "task.json"
+    other.write_text(text.replace('"id"', '"surplus": 1, "id"', 1))
+    done = subprocess.run([sys.executable, "-c", ASKED, str(other)], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["False", "['unknown-key']"]
+
+
+def test_every_chart_that_comes_with_pui_is_sealed() -> None:
+    names = [line.split()[1] for line in render_seals().splitlines()]
+    assert names == sorted(path.name for path in data("statecharts").glob("*.json") if path.name != "schema.json")

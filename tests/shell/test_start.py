@@ -31,6 +31,33 @@ for name in APP_MODULES:
     importlib.import_module(name)
 tell()
 """
+WITH_THE_FIRST_ANSWER = """
+import asyncio, json, os
+from pui.compose import compose_desk, composed_app
+from pui.shell.router import Router
+from pui.shell.table import verb_table
+
+async def greet():
+    with composed_app(dict(os.environ)) as app:
+        desk = compose_desk(app, None, "window")
+        router = Router(verb_table(desk), lambda: "t", desk.clock)
+        reply = await router.answer(json.dumps({"t": "t", "id": 1, "method": "app.hello", "params": {}}))
+        assert reply["ok"], reply
+        await desk.supervisor.shutdown()
+        await desk.close()
+
+asyncio.run(greet())
+tell()
+"""
+NOT_AT_THE_START = {
+    "httpx",
+    "importlib.metadata",
+    "jsonschema",
+    "keyring",
+    "securesystemslib",
+    "tuf",
+    "zstandard.backend_cffi",
+}
 TELL = "import sys\ndef tell(): print(' '.join(sorted(sys.modules)))\n"
 
 
@@ -73,4 +100,15 @@ def test_the_engine_waits_for_nothing_of_the_app(tmp_path: Path) -> None:
 def test_the_app_waits_for_nothing_that_most_starts_do_not_need() -> None:
     found = _imported(WITH_THE_APP)
     assert "pui.supervisor.supervisor" in found
-    assert found & {"httpx", "tuf", "securesystemslib", "keyring", "zstandard.backend_cffi"} == set()
+    assert found & NOT_AT_THE_START == set()
+
+
+def test_the_first_answer_needs_no_more_than_the_app(tmp_path: Path) -> None:
+    found = _imported(
+        WITH_THE_FIRST_ANSWER,
+        PUI_DATA_DIR=str(tmp_path / "data"),
+        PUI_CACHE_DIR=str(tmp_path / "cache"),
+        PUI_RUNTIME_DIR=str(tmp_path / "run"),
+    )
+    assert "pui.domain.chart_check" in found, "the charts were judged"
+    assert found & (NOT_AT_THE_START | {"pui.packbuild.apt"}) == set()

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import version
 
 from pui.domain.handshake import PROTOCOL_VERSION
 from pui.domain.platforms import pack_platform
 from pui.domain.trust import AppFacts
+from pui.domain.version import VERSION
 
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -21,4 +21,4 @@ def this_app() -> AppFacts:
     """An unknown system keeps its own name, so that the refusal of a pack can say it."""
     system = _SYSTEMS.get(sys.platform, sys.platform)
     machine = platform.machine().lower()
-    return AppFacts(pack_platform(system, _MACHINES.get(machine, machine)), version("pui"), PROTOCOL_VERSION)
+    return AppFacts(pack_platform(system, _MACHINES.get(machine, machine)), VERSION, PROTOCOL_VERSION)

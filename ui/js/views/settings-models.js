@@ -4,7 +4,7 @@
  * In: models. Out: model.set_key, forget_key, set_address. Never: a key in a signal, an attribute or the page's memory
  * after it was sent; an address (it is asked natively).
  */
-import { html, useRef, useState } from "/vendor/preact.js";
+import { html, useEffect, useRef, useState } from "/vendor/preact.js";
 import { call } from "../bridge.js";
 import { providerFault } from "../draft.js";
 import { models, orToast, settings } from "../store.js";
@@ -17,9 +17,16 @@ import { change } from "./settings.js";
 export function Models() {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const chosen = settings.value.model || models.value.default;
+  useEffect(() => void lookAgain(), []);
   return html`<section class="group"><header><div><h2>${t("models.providers")}</h2><p class="hint">${t("models.hint")}</p></div></header>
     <div class="providers">${models.value.providers.map((/** @type {any} */ one) => html`<${Provider} key=${one.name} provider=${one} chosen=${chosen} onAskKey=${() => setAsked(one)} />`)}</div>
     ${asked && html`<${KeyDialog} provider=${asked} onClose=${() => setAsked(null)} />`}</section>`;
+}
+
+/** The hello does not look for a keystore. */
+async function lookAgain() {
+  const view = await orToast(call("model.list"));
+  if (view) models.value = view;
 }
 
 /** @param {{provider: any, chosen: any, onAskKey: () => void}} props */
