@@ -18,6 +18,7 @@ from pui.domain.mount_policy import (
     FileIdentity,
     FileSystemKind,
     FolderFacts,
+    MissingRight,
     MountContext,
     ProtectedFolder,
     Protection,
@@ -66,7 +67,15 @@ def folder_facts(mount: MountRequest) -> FolderFacts:
     folder = resolve_folder(Path(mount.folder))
     path = Path(folder.path)
     is_directory = bool(folder.lineage) and path.is_dir()
-    return FolderFacts(str(mount.folder), folder, is_directory, mount.read_only, _file_system_kind(path))
+    kind = _file_system_kind(path)
+    return FolderFacts(str(mount.folder), folder, is_directory, mount.read_only, kind, _missing_right(path, mount))
+
+
+def _missing_right(path: Path, mount: MountRequest) -> MissingRight:
+    """access(2). The mount server has no right that the person does not have."""
+    if not os.access(path, os.R_OK | os.X_OK):
+        return "read"
+    return "" if mount.read_only or os.access(path, os.W_OK) else "write"
 
 
 def resolve_folder(path: Path, *, must_exist: bool = True) -> ResolvedFolder:

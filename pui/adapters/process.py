@@ -89,14 +89,21 @@ class ChildProcess:
         """SIGTERM, after `grace_s` SIGKILL; a cancelled stop kills at once, so that nothing is left behind."""
         self.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(grace_s):
-                return await self.wait()
-        except TimeoutError:
-            self.send_signal(signal.SIGKILL)
+            await self._end_within(grace_s)
         except asyncio.CancelledError:
             self.send_signal(signal.SIGKILL)
             raise
+        self.send_signal(signal.SIGKILL)
         return await self.wait()
+
+    async def _end_within(self, grace_s: float) -> None:
+        """Not by asyncio.timeout: before Python 3.11.3 it lets an earlier cancel of its task out a second time, and a
+        stop in an `except CancelledError` would not wait for the end."""
+        waiting = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({waiting}, timeout=grace_s)
+        finally:
+            waiting.cancel()
 
     def log_tail(self, limit_bytes: int = 4096) -> str:
         return self._log.tail(limit_bytes)

@@ -101,6 +101,11 @@ def cache_mount() -> CtlCommand:
     return _mount(GuestMount(CACHE_TAG, CACHE_PATH, "ext4", is_read_only=False))
 
 
+def set_clock(clock_ns: int) -> CtlCommand:
+    """The order that sets the guest's clock again: Unix time."""
+    return CtlCommand("config", (("clock_ns", clock_ns),))
+
+
 def plan_guest_config(setup: GuestSetup) -> tuple[CtlCommand, ...]:
     """The orders in the order of protocol.md; `start` is the last. The caller numbers them."""
     config = CtlCommand(

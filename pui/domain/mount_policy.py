@@ -21,6 +21,7 @@ from pui.domain.facts import OsName
 
 Protection = Literal["root", "home", "app", "secret", "system", "open"]
 FileSystemKind = Literal["local", "network", "removable", "unknown"]
+MissingRight = Literal["", "read", "write"]
 
 SECRET_NAMES = (
     ".ssh",
@@ -81,13 +82,15 @@ class ResolvedFolder:
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """The folder that a person chose. `requested` is the text as given; `file_system` is what it lies on."""
+    """The folder that a person chose. `requested` is the text as given; `file_system` is what it lies on,
+    `missing_right` what the person may not do in it."""
 
     requested: str
     folder: ResolvedFolder
     is_directory: bool
     read_only: bool
     file_system: FileSystemKind = "local"
+    missing_right: MissingRight = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ def decide_mount(facts: FolderFacts, context: MountContext) -> Allow | Deny:
         _name_fault(facts)
         or _kind_fault(facts)
         or _protection_fault(facts.folder, context.protected)
+        or _right_fault(facts)
         or _running_fault(facts.folder, context.running)
     )
     return Deny(reason) if reason else Allow(tuple(_warnings(facts, context)))
@@ -194,6 +198,13 @@ def _kind_fault(facts: FolderFacts) -> str:
     if isinstance(path, PureWindowsPath) and path.drive.lower().startswith(("\\\\wsl$", "\\\\wsl.localhost")):
         return f"{path} is a folder of another system (WSL)"
     return ""
+
+
+def _right_fault(facts: FolderFacts) -> str:
+    """A machine that starts and then cannot reach its folder would tell less."""
+    if facts.missing_right == "read":
+        return f"you may not read {facts.folder.path}"
+    return f"you may not write to {facts.folder.path}: choose it read-only" if facts.missing_right else ""
 
 
 _WORDS: dict[Protection, str] = {

@@ -259,7 +259,11 @@ class Clock(Protocol):
     def now_ns(self) -> int:
         """Unix time."""
 
-    def monotonic_s(self) -> float: ...
+    def monotonic_s(self) -> float:
+        """Time that stands still while the computer sleeps."""
+
+    def slept_s(self) -> float:
+        """How long the computer has slept since it was started; always 0.0 where the system does not tell."""
 
     async def sleep(self, delay_s: float) -> None: ...
 

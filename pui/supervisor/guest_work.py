@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from pui.domain.agent_panel import shown_model
+from pui.domain.chart_trace import duration_text
 from pui.domain.errors import GuestError, ProtocolError, PuiError
 from pui.domain.events import JsonValue
-from pui.domain.guest_config import GuestMount, GuestSetup, cache_mount, plan_guest_config
+from pui.domain.guest_config import GuestMount, GuestSetup, cache_mount, plan_guest_config, set_clock
 from pui.domain.handshake import CtlCommand, Exited
 from pui.domain.model_policy import SecretText
 from pui.domain.pi_session import EarlierTalk
@@ -28,6 +29,7 @@ from pui.supervisor.resources import Resource, ResourceStack
 from pui.supervisor.services import Services
 from pui.supervisor.session import Session
 from pui.supervisor.session_keeper import SessionKeeper
+from pui.supervisor.sleep_watch import follow_sleep
 from pui.supervisor.task_journal import TaskJournal
 from pui.supervisor.watching import end_all, while_all_live
 
@@ -107,11 +109,25 @@ class GuestWork:
         await self._mount_cache(control, cause)
         await self._look_before(cause)
         await control.order(*self._configuration())
+        self._read("sleep", follow_sleep(self._services.clock, lambda s: self._woken(control, s, cause)), cause)
         state = await self._session.ask("get_state")
         if self._earlier is not None:
             await self._session.ask_soon("get_session_stats")
             self._session.panel.count_from_here()
         return state
+
+    async def _woken(self, control: GuestControl, slept_s: float, cause: int) -> None:
+        """The guest's clock stood still with the computer: certificates and commits would be of another time."""
+        self._journal.write("fact", cause, {"facts": {"slept_ms": round(slept_s * 1000)}})
+        self._session.note(f"This computer slept for {duration_text(round(slept_s * 1e9))}.")
+        await self._told(self._set_clock(control))
+
+    async def _set_clock(self, control: GuestControl) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await control.order(set_clock(self._services.clock.now_ns()))
+        except TimeoutError as late:
+            raise GuestError("guest.config", "the machine did not set its clock in time") from late
 
     async def _mount_cache(self, control: GuestControl, cause: int) -> None:
         """A volume that the guest cannot mount is given up, not the task."""

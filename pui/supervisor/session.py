@@ -268,6 +268,11 @@ class Session:
             self._tell_change(change)
         self._end_first_run()
 
+    def note(self, text: str) -> None:
+        """Something of pui's own that a reader of the transcript has to know."""
+        for change in self._transcript.note("notice", text, self._now_ms()):
+            self._tell_change(change)
+
     async def _start(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """The result of `work`, or None when it takes longer than SEND_WAIT_S; then a failure is told later."""
         job = asyncio.ensure_future(work)

@@ -73,6 +73,18 @@ def test_folders_of_the_system_are_refused(home: Path, name: str) -> None:
         decide(home, MountRequest(Path(name)))
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_rights_is_refused(home: Path) -> None:
+    closed, unwritable = home / "closed", home / "unwritable"
+    closed.mkdir(mode=0o300)
+    unwritable.mkdir(mode=0o500)
+    with pytest.raises(CallerError, match="you may not read"):
+        decide(home, MountRequest(closed, True))
+    with pytest.raises(CallerError, match="choose it read-only"):
+        decide(home, MountRequest(unwritable))
+    decide(home, MountRequest(unwritable, True))
+
+
 def test_a_loop_of_links_is_refused(home: Path) -> None:
     (home / "loop").symlink_to(home / "loop")
     with pytest.raises(CallerError, match="does not exist"):

@@ -70,6 +70,7 @@ def test_folders_of_the_command_line_are_granted_and_nothing_else_can_be(tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.threat("J6")
 def test_each_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with serving(tmp_path) as (app, _page):
         app.process.send_signal(number)

@@ -220,3 +220,10 @@ def test_each_system_protects_its_own_places() -> None:
         assert linux[HOME / name] == "secret"
         assert macos[PurePosixPath("/Users/ann") / name] == "secret"
         assert windows[PureWindowsPath(r"C:\Users\ann") / name] == "secret"
+
+
+def test_a_folder_that_the_person_may_not_use_is_refused() -> None:
+    unread = decide_mount(_facts("/work/project", missing_right="read"), _context())
+    assert unread == Deny("you may not read /work/project")
+    unwritten = decide_mount(_facts("/work/project", missing_right="write"), _context())
+    assert unwritten == Deny("you may not write to /work/project: choose it read-only")

@@ -36,10 +36,10 @@ TO_HANDSHAKE = ("+ qemu", "event done", "qemu-launch -> handshake", "start await
 HELLO = ("+ channel-pui.ctl", "+ reader-pui.ctl", "+ guest", "fact guest,guest_kernel")
 MODEL = ("+ model-gateway", "fact is_demo,model_choice,model_label", "+ channel-pui.model", "+ reader-pui.model")
 RPC = ("+ channel-pui.rpc", "+ reader-pui.rpc")
-TO_RUNNING = ("fact boot_marks_ms,model", "event done", "handshake -> running", "start serve_channel")
+TO_RUNNING = ("+ reader-sleep", "fact boot_marks_ms,model", "event done", "handshake -> running", "start serve_channel")
 DONE = ("fact stats", "event done", "outcome completed", "running -> teardown", "start release_resources")
 FINISHED = ("event done", "teardown -> finished", "fact changes")
-EVERYTHING = (*OVERLAY, *SHARE, *PORTS, "+ qemu", *(x for x in (*HELLO, *MODEL, *RPC) if x[0] == "+"))
+EVERYTHING = (*OVERLAY, *SHARE, *PORTS, "+ qemu", *(x for x in (*HELLO, *MODEL, *RPC, *TO_RUNNING) if x[0] == "+"))
 
 
 @pytest.fixture(autouse=True)

@@ -17,18 +17,26 @@ class SimulatedClock:
 
     def __init__(self) -> None:
         self._now_s = 1000.0
+        self._slept_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now_ns(self) -> int:
-        return int(self._now_s * 1e9)
+        return int((self._now_s + self._slept_s) * 1e9)
 
     def monotonic_s(self) -> float:
         return self._now_s
+
+    def slept_s(self) -> float:
+        return self._slept_s
 
     async def sleep(self, delay_s: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now_s + delay_s, future))
         await future
+
+    def lay_down(self, slept_s: float) -> None:
+        """The computer sleeps: the time of day goes on, no timer does."""
+        self._slept_s += slept_s
 
     async def advance(self, delay_s: float) -> None:
         """Move time on and let everything that wakes up run to its next wait."""
