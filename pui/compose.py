@@ -31,6 +31,7 @@ from pui.adapters.keystore import read_model_environment
 from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
+from pui.adapters.notifications import DesktopNotifier
 from pui.adapters.packs.life import PackLife
 from pui.adapters.packs.operations import Builder, PackOperations, Surroundings
 from pui.adapters.packs.pack_journal import read_records
@@ -61,6 +62,7 @@ from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.desk import AppFacts, Carrier, Desk
 from pui.shell.folder_book import FolderBook
+from pui.supervisor.attention import Attention
 from pui.supervisor.diagnosis import Diagnosis
 from pui.supervisor.pack_board import PackBoard
 from pui.supervisor.pack_trial import PackTrier
@@ -221,6 +223,7 @@ def compose_desk(app: App, dialogs: Dialogs, carrier: Carrier) -> Desk:
         folders=FolderBook(grants, services.folders, dialogs, services.clock, services.random_bytes),
         archive=compose_archive(app),
         upkeep=compose_upkeep(app),
+        attention=Attention(app.supervisor, DesktopNotifier(app.environ), app.settings, services.clock),
     )
 
 

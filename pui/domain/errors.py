@@ -164,6 +164,11 @@ CODES: Mapping[str, CodeInfo] = {
         "Use the window (`pui`), or run `pui serve` in a terminal and answer there.",
         Retry.AFTER_SETUP,
     ),
+    "host.no_notifications": CodeInfo(
+        "The person cannot be told anything on their desktop: no service for it answers.",
+        "Start pui within a desktop session whose panel or daemon shows notifications, or switch them off in Settings.",
+        Retry.AFTER_SETUP,
+    ),
     # window
     "window.no_display": CodeInfo(
         "There is no display to show a window on.",

@@ -47,6 +47,8 @@ class ModelName:
 class Settings:
     """`text_scale` in percent. `model` None: nobody has chosen one. `disk_limit_bytes` bounds what packs take up.
 
+    `notify_*`: what is told on the desktop while the person looks elsewhere.
+
     `addresses` are base URLs by provider, `channel` the address that updates come from ("": none).
     """
 
@@ -67,6 +69,9 @@ class Settings:
     update_on_metered: bool = False
     update_download: bool = True
     disk_limit_bytes: int | None = None
+    notify_needs_you: bool = True
+    notify_done: bool = True
+    notify_failed: bool = True
     addresses: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -179,6 +184,9 @@ _CHECKS: Mapping[str, _Check] = {
     "update_on_metered": _switch,
     "update_download": _switch,
     "disk_limit_bytes": _or_none(_whole(DISK_LIMIT_RANGE_BYTES)),
+    "notify_needs_you": _switch,
+    "notify_done": _switch,
+    "notify_failed": _switch,
     "addresses": _addresses,
 }
 KEYS = tuple(_CHECKS)

@@ -6,7 +6,7 @@ Never: an implementation. Contract tests in tests/contract run against every imp
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pui.domain.folder_grants import FolderGrant
 from pui.domain.launch_plan import LaunchPlan, ShareInput
 from pui.domain.manifest import Manifest
 from pui.domain.model_policy import ModelChoice
+from pui.domain.notifications import Notification
 from pui.domain.settings import ModelName
 from pui.domain.task import MountRequest
 
@@ -425,3 +426,24 @@ class Desktop(Protocol):
 
     def save_file(self, path: Path, data: bytes) -> None:
         """Write a file that the person named in a native dialog (0600). Raises HostError."""
+
+
+class Notifier(Protocol):
+    """Tells the person something on their desktop; one notification a task, the newer takes the older's place.
+
+    `on_click` is called on the loop with the id of the task whose notification was clicked.
+    """
+
+    on_click: Callable[[str], None]
+
+    async def problem(self) -> str:
+        """Why it is not possible here and now, in words for the settings; "" when it is."""
+
+    async def show(self, notification: Notification) -> None:
+        """Raises HostError("host.no_notifications")."""
+
+    async def withdraw(self) -> None:
+        """Takes away what is still shown. Raises HostError("host.no_notifications")."""
+
+    async def close(self) -> None:
+        """Withdraws and hangs up; never raises. Idempotent."""

@@ -20,6 +20,7 @@ from pui.shell.archive import Archive
 from pui.shell.blobs import Blobs
 from pui.shell.event_feed import Event, EventFeed
 from pui.shell.folder_book import FolderBook
+from pui.supervisor.attention import Attention
 from pui.supervisor.board import TaskBoard
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
@@ -51,6 +52,7 @@ class AppFacts:
 class Desk:
     """`open_tasks`: tasks that the page shows; only their `entry`, `agent`, `record` and `notice` events are sent.
 
+    `attention` notifies the person; None where nobody is to be notified. `to_front` shows the window: a click did it.
     `upkeep` brings the verbs of settings, models, set-up and packs; without it there are none of them.
     `board` is what is shown of tasks and done to them. `links_of` gives the links of one entry, extracted on this side
     (docs/bridge.md, link.open). `greetings`: parts of the answer to app.hello (tasks, settings, setup, packs, models,
@@ -67,6 +69,8 @@ class Desk:
     folders: FolderBook
     archive: Archive
     upkeep: Upkeep | None = None
+    attention: Attention | None = None
+    to_front: Callable[[], None] = lambda: None
     links_of: LinkSource = no_links
     events: EventFeed = field(default_factory=EventFeed)
     open_tasks: set[str] = field(default_factory=set)
@@ -81,6 +85,10 @@ class Desk:
         """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""
         self._settling = asyncio.create_task(self.board.settle_changes(), name="settle-changes")
         self._settling.add_done_callback(_log_fault)
+        if self.attention is not None:
+            self.attention.open_task = self._open_task
+            self.attention.is_followed = lambda: self.events.is_followed
+            self.attention.start(self.board)
         if self.upkeep is not None:
             self.upkeep.watch.start()
 
@@ -89,6 +97,8 @@ class Desk:
         if self._settling is not None:
             self._settling.cancel()
             await asyncio.gather(self._settling, return_exceptions=True)
+        if self.attention is not None:
+            await self.attention.close()
         if self.upkeep is not None:
             await self.upkeep.close()
 
@@ -96,6 +106,10 @@ class Desk:
         """Send an event to the page, on the supervisor's loop. Its fields are scrubbed already (docs/bridge.md)."""
         event: Event = {"type": event_type, **fields}
         self.events.append(event)
+
+    def _open_task(self, task_id: str) -> None:
+        self.tell("open", task_id=task_id)
+        self.to_front()
 
     def greet(self, name: str, part: Greeting) -> None:
         """app.hello's answer gets the key `name`; `part` is asked at each hello. Raises ValueError if it is taken."""

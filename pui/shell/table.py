@@ -9,6 +9,7 @@ from pui.shell.desk import Desk
 from pui.shell.verbs import VerbTable
 from pui.shell.verbs_agent import agent_verbs
 from pui.shell.verbs_app import app_verbs
+from pui.shell.verbs_attention import attention_verbs
 from pui.shell.verbs_chart import chart_verbs
 from pui.shell.verbs_conversation import conversation_verbs
 from pui.shell.verbs_desktop import desktop_verbs
@@ -26,6 +27,7 @@ def verb_table(desk: Desk) -> VerbTable:
     return VerbTable(
         [
             *app_verbs(desk),
+            *attention_verbs(desk),
             *folder_verbs(desk),
             *desktop_verbs(desk),
             *chart_verbs(desk),

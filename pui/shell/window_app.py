@@ -115,6 +115,7 @@ class WindowApp:
         if self._end_is_wanted.is_set():
             return
         desk = self._desk = app.desk
+        desk.to_front = self._kit.focus
         desk.supervisor.recover()
         self.bridge.begin(Router(app.table, lambda: self._session.token, desk.clock), desk.events)
         desk.begin()

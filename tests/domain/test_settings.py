@@ -41,6 +41,9 @@ GOOD: dict[str, Any] = {
     "update_interval_h": 720,
     "update_on_metered": True,
     "update_download": False,
+    "notify_needs_you": False,
+    "notify_done": False,
+    "notify_failed": False,
     "disk_limit_bytes": 5 << 30,
     "addresses": {"openai-compatible": "http://127.0.0.1:8080/v1"},
 }

@@ -218,6 +218,8 @@ def test_j5_a_second_start_brings_the_window_to_the_front(tmp_path: Path) -> Non
         again = await asyncio.to_thread(claim_instance, tmp_path / "lock", tmp_path / "sock")
         assert again is None
         await window.until(lambda: window.kit.focused == 1)
+        window.rig.desk.to_front()
+        assert window.kit.focused == 2, "a click on a notification shows the window"
 
     play(tmp_path, story)
 

@@ -279,6 +279,9 @@ def settings(**more: Any) -> dict[str, Any]:
         "update_on_metered": False,
         "update_download": False,
         "disk_limit_bytes": 4_000_000_000,
+        "notify_needs_you": True,
+        "notify_done": True,
+        "notify_failed": True,
         "data_dir": "/home/ada/.local/share/pui",
         **more,
     }
@@ -302,6 +305,7 @@ def hello(**more: Any) -> dict[str, Any]:
         "carrier": "browser",
         "is_emulation_allowed": False,
         "notes": [],
+        "notifications": {"problem": ""},
         "settings": settings(),
         "tasks": [],
         "setup": setup_view(),
@@ -339,6 +343,7 @@ def scripted(page: dict[str, Any]) -> ScriptedBridge:
         return {}
 
     bridge.answer("settings.set", set_setting)
+    bridge.answer("app.presence", lambda _params: {})
     bridge.answer("task.rename", rename)
     bridge.answer("task.remove", remove)
     for verb in ("start", "cancel", "retry", "finish", "close"):

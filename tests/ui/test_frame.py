@@ -211,3 +211,24 @@ def test_the_palette_does_what_needs_no_place(show: Show) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("again")
     expect(page.locator("#palette-list")).to_contain_text("Check this computer again")
+
+
+def test_the_host_knows_whether_somebody_is_at_the_page(show: Show) -> None:
+    bridge = daily()
+    page = show(bridge)
+    assert bridge.wait_for("app.presence") == [{"is_here": True}]
+    page.evaluate("document.hasFocus = () => false; window.dispatchEvent(new Event('blur'))")
+    assert bridge.wait_for("app.presence", 2)[1] == {"is_here": False}
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    page.evaluate("document.hasFocus = () => true; window.dispatchEvent(new Event('focus'))")
+    assert bridge.wait_for("app.presence", 3)[2:] == [{"is_here": True}], "told once a change"
+    bridge.send({"type": "resync"})
+    assert bridge.wait_for("app.presence", 4)[3] == {"is_here": True}, "a new hello begins anew"
+
+
+def test_a_click_on_the_desktop_shows_the_task(show: Show) -> None:
+    bridge = daily()
+    page = show(bridge)
+    task_id = bridge.hello["tasks"][0]["task_id"]
+    bridge.send({"type": "open", "task_id": task_id})
+    expect(page).to_have_url(re.compile(f"#/task/{task_id}$"))

@@ -93,6 +93,9 @@ def test_each_list_sends_its_value(show: Show, section: str, label: str, option:
         ("packs", "Also on a metered connection", "update_on_metered", True),
         ("packs", "Install them by itself", "update_download", True),
         ("defaults", "Keep a cache", "cache", False),
+        ("notifications", "A task needs you", "notify_needs_you", False),
+        ("notifications", "A task is done", "notify_done", False),
+        ("notifications", "A task failed", "notify_failed", False),
     ],
 )
 def test_each_switch_sends_its_value(show: Show, section: str, name: str, key: str, value: bool) -> None:
@@ -222,3 +225,15 @@ def test_moving_the_data_folder_is_followed_and_not_offered_while_tasks_run(show
     bridge.wait_for("data.move")
     bridge.send({"type": "pack", "packs": pack_view(job=job(kind="move", phase_label="Copying to the new place"))})
     expect(page.get_by_role("progressbar", name="Copying to the new place")).to_be_visible()
+
+
+def test_why_the_desktop_shows_nothing_is_said_by_the_switches(show: Show) -> None:
+    bridge = daily()
+    bridge.hello["notifications"] = {"problem": "There is no session bus (D-Bus) here, so pui cannot notify you."}
+    page = show(bridge, "settings/notifications")
+    expect(page.get_by_text("Not possible right now")).to_be_visible()
+    expect(page.get_by_text("no session bus")).to_be_visible()
+    expect(page.get_by_role("switch")).to_have_count(3)
+    page = show(daily(), "settings/notifications")
+    expect(page.get_by_role("switch")).to_have_count(3)
+    expect(page.get_by_text("Not possible right now")).to_have_count(0)

@@ -5,9 +5,11 @@
 import { html, render } from "/vendor/preact.js";
 import { begin } from "./store.js";
 import { followTheme } from "./theme.js";
+import { followPresence } from "./presence.js";
 import { Frame } from "./frame.js";
 
 followTheme();
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${Frame} />`, place);
 begin();
+followPresence();

@@ -7,6 +7,7 @@
  */
 import { batch, computed, signal } from "/vendor/preact.js";
 import { connect, onDone, onEvents } from "./bridge.js";
+import { go } from "./router.js";
 
 /** Map task_id → TaskRow, in no order. */
 export const tasks = signal(/** @type {Map<string, any>} */ (new Map()));
@@ -15,7 +16,7 @@ export const packs = signal(/** @type {any} */ (null));
 export const models = signal(/** @type {any} */ (null));
 export const settings = signal(/** @type {any} */ (null));
 export const folders = signal(/** @type {any[]} */ ([]));
-/** version, platform, carrier, is_emulation_allowed, notes. */
+/** version, platform, carrier, is_emulation_allowed, notes, notifications. */
 export const app = signal(/** @type {any} */ (null));
 /** [{id, level, text, hint, about}], newest last. */
 export const toasts = signal(/** @type {any[]} */ ([]));
@@ -98,6 +99,7 @@ const whole = {
   settings: (event) => (settings.value = event.settings),
   folders: (event) => (folders.value = event.folders),
   toast: (event) => toast(event.level, event.text),
+  open: (event) => go("task", event.task_id),
 };
 
 /** @param {any[]} events */

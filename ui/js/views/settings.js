@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Settings in six places. In: settings, packs, models, folders. Out: settings.set and the verbs of each place.
+ * Settings in seven places. In: settings, packs, models, folders. Out: settings.set and the verbs of each place.
  * Never: a key that stays in the page after it was sent.
  */
 import { html } from "/vendor/preact.js";
@@ -17,9 +17,10 @@ import { JobCard } from "../components/job.js";
 import { KeyTable } from "../palette.js";
 import { CPU_STEPS, MEMORY_STEPS_MIB, modelFrom, modelOptions, stepsWithin } from "./new-task-choices.js";
 import { Models } from "./settings-models.js";
+import { Notifications } from "./settings-notifications.js";
 import { Packs } from "./settings-packs.js";
 
-export const SECTIONS = ["packs", "models", "defaults", "look", "data", "keys"];
+export const SECTIONS = ["packs", "models", "defaults", "look", "notifications", "data", "keys"];
 const TEXT_SCALES = [80, 90, 100, 110, 125, 150, 175, 200];
 
 /** @param {string} key @param {any} value */
@@ -30,7 +31,7 @@ export async function change(key, value) {
 
 /** @param {{section?: string}} props */
 export function SettingsView({ section = "packs" }) {
-  const parts = new Map([["packs", Packs], ["models", Models], ["defaults", Defaults], ["look", Look], ["data", Data], ["keys", Keyboard]]);
+  const parts = new Map([["packs", Packs], ["models", Models], ["defaults", Defaults], ["look", Look], ["notifications", Notifications], ["data", Data], ["keys", Keyboard]]);
   const here = parts.has(section) ? section : "packs";
   const Part = parts.get(here);
   return html`<div class="page settings-page">

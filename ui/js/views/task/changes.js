@@ -93,14 +93,14 @@ const isCompared = (view) => !view.note || view.is_late;
 
 /** What is not known is never shown as "nothing has changed". @param {{view: any, aside: any}} props */
 function NothingToShow({ view, aside }) {
-  if (!isCompared(view) || view.folders.every((/** @type {any} */ one) => one.read_only || one.reason)) return html`<${EmptyState} icon="folder" title=${t("task.changes.unknown")} actions=${aside}><${Remarks} view=${view} /></${EmptyState}>`;
+  if (!isCompared(view) || view.folders.every((/** @type {any} */ one) => one.read_only || one.reason)) return html`<${EmptyState} icon="folder" title=${t("task.changes.unknown")} actions=${!view.is_final && aside}><${Remarks} view=${view} /></${EmptyState}>`;
   return html`<${EmptyState} icon="check" title=${t("task.changes.none")} actions=${aside}>${t("task.changes.none_text")}<${Remarks} view=${view} /></${EmptyState}>`;
 }
 
 /** What to know of the comparison, then of each folder that was not compared wholly. @param {{view: any}} props */
 function Remarks({ view }) {
   const partly = view.folders.filter((/** @type {any} */ one) => one.reason || (!one.is_complete && isCompared(view)));
-  return html`${view.note && html`<p class="hint changes-note" role="note"><${Icon} name="info" size=${13} /> ${view.note}</p>`}
+  return html`${view.note && html`<p class="hint changes-note" role="note">${view.note}</p>`}
     ${partly.map((/** @type {any} */ one) => html`<p class="warning-text" key=${one.path}><${Icon} name="warning" size=${13} /> ${one.name}: ${one.reason || t("task.changes.incomplete")}</p>`)}`;
 }
 
