@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pui.domain import pack_layout
 from pui.packbuild import recipe
 from pui.packbuild.run import run
 from pui.packbuild.tools import Tools
@@ -36,7 +37,7 @@ def write_cache_template(tools: Tools, qemu_img: list[str], work: Path, created_
     owner = f"root_owner={recipe.GUEST_ID}:{recipe.GUEST_ID}"
     options = [*_identity("pui-cache", recipe.CACHE_UUID), "-O", CACHE_FEATURES, "-J", "size=16"]
     options += ["-E", f"{_EXTENDED},lazy_journal_init=1,{owner}"]
-    return _make_image(tools, qemu_img, work / "cache.qcow2", recipe.CACHE_SIZE_BYTES, options, created_s)
+    return _make_image(tools, qemu_img, work / "cache.qcow2", pack_layout.CACHE_VOLUME_BYTES, options, created_s)
 
 
 _EXTENDED = f"hash_seed={recipe.IMAGE_HASH_SEED},lazy_itable_init=1,nodiscard"

@@ -79,8 +79,6 @@ IMAGE_SIZE_BYTES = 8 << 30
 IMAGE_UUID = "7075692d-6261-4365-8000-000000000001"
 IMAGE_HASH_SEED = "7075692d-6861-4873-8000-000000000001"
 
-CACHE_SIZE_BYTES = 8 << 30
-"""Virtual size of a cache volume: the bound of what a task may keep for later tasks in the same folder."""
 CACHE_UUID = "7075692d-6361-4368-8000-000000000001"
 
 FIRMWARE: Mapping[str, str] = {
