@@ -36,7 +36,7 @@ def page_of_history(lines: Iterable[bytes], before_key: int | None, limit: int) 
             break
         if _NOT_ENTRY.fullmatch(line) or _is_later(line, before_key):
             continue
-        entry = _entry(line)
+        entry = entry_of_line(line)
         if entry is None:
             damaged += 1
         elif before_key is None or entry.key < before_key:
@@ -45,12 +45,19 @@ def page_of_history(lines: Iterable[bytes], before_key: int | None, limit: int) 
     return EntryPage(tuple(found[key] for key in keys), not is_whole or len(found) > len(keys), damaged)
 
 
-def _is_later(line: bytes, before_key: int | None) -> bool:
+def key_of_line(line: bytes) -> int | None:
+    """The key of an entry by how Session writes its line, without parsing it; None when that does not tell."""
     match = _KEY.match(line)
-    return match is not None and before_key is not None and int(match[1]) >= before_key
+    return None if match is None else int(match[1])
 
 
-def _entry(line: bytes) -> Entry | None:
+def _is_later(line: bytes, before_key: int | None) -> bool:
+    key = key_of_line(line)
+    return key is not None and before_key is not None and key >= before_key
+
+
+def entry_of_line(line: bytes) -> Entry | None:
+    """The entry of a line of transcript.jsonl, scrubbed once more; None for a line that holds none."""
     parsed = parse_json(line)
     value = parsed.value.get("entry") if isinstance(parsed, ParsedJson) else None
     if not isinstance(value, dict) or not isinstance(parsed, ParsedJson):

@@ -1,4 +1,4 @@
-"""task.continue and task.export: what becomes of a conversation when its machine has ended.
+"""task.continue, task.export and task.find: what becomes of a conversation, what is in it.
 
 In: the desk, a task id. Out: verbs. Never: a path from the page, a folder without its grant.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pui.domain.conversation_export import FORMATS, export_talk
 from pui.domain.events import JsonValue
 from pui.domain.scrub import scrub_line
+from pui.domain.talk_search import QUERY_LIMIT_CHARS
 from pui.domain.task import PROMPT_LIMIT_BYTES
 from pui.shell.desk import Desk
 from pui.shell.verbs import TASK_ID, Verb, choice_schema, object_schema, text_schema
@@ -37,8 +38,19 @@ def conversation_verbs(desk: Desk) -> tuple[Verb, ...]:
         await asyncio.to_thread(desk.desktop.save_file, path, data)
         return {"saved": scrub_line(path.name)}
 
+    async def find(task_id: str, query: str, before_key: int) -> JsonValue:
+        found = await desk.board.find(task_id, query, before_key)
+        hits: list[JsonValue] = [{"key": hit.key, "count": hit.count} for hit in found.hits]
+        return {"hits": hits, "is_whole": found.is_whole}
+
     message = text_schema(PROMPT_LIMIT_BYTES, may_be_empty=False)
     params = {"task_id": TASK_ID, "message": message, "images": IMAGES, "before_key": KEY}
     going_on = object_schema(params, optional=["images", "before_key"])
     exporting = object_schema({"task_id": TASK_ID, "format": choice_schema(*FORMATS)})
-    return (Verb("task.continue", going_on, go_on), Verb("task.export", exporting, export))
+    query = text_schema(QUERY_LIMIT_CHARS, may_be_empty=False)
+    finding = object_schema({"task_id": TASK_ID, "query": query, "before_key": KEY})
+    return (
+        Verb("task.continue", going_on, go_on),
+        Verb("task.export", exporting, export),
+        Verb("task.find", finding, find),
+    )

@@ -23,7 +23,7 @@ from pui.domain.changes_view import (
     count_changes,
 )
 from pui.domain.conversation_export import Talk
-from pui.domain.entry_log import EntryPage, join_pages
+from pui.domain.entry_log import ENTRY_LIMIT, EntryPage, join_pages
 from pui.domain.errors import CallerError, HostError, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.journal import Record, TaskView
@@ -32,13 +32,14 @@ from pui.domain.name_search import find_names, is_typable
 from pui.domain.pi_session import EarlierTalk
 from pui.domain.preflight import ResourceRequest, decide_preflight
 from pui.domain.prompt_images import IMAGES_TOTAL_LIMIT_BYTES, PromptImage
+from pui.domain.talk_search import TalkSearch
 from pui.domain.task import TaskSpec, spec_from_json, title_of
 from pui.domain.task_files import BASELINE, CHANGES_VIEW
 from pui.domain.transcript import Entry
 from pui.domain.views import OVER, LiveLook, task_detail, task_row
 from pui.supervisor.activities import OVERLAY_NEED_BYTES, find_pack
 from pui.supervisor.changes import store_changes
-from pui.supervisor.conversation import find_branch, read_history, read_talk
+from pui.supervisor.conversation import find_branch, read_history, read_talk, search_history
 from pui.supervisor.left_changes import compare_left
 from pui.supervisor.recovery import StoredTask, is_run_elsewhere, load_task
 from pui.supervisor.services import Services
@@ -75,6 +76,7 @@ class TaskBoard:
         self._supervisor = supervisor
         self._services = services
         self._names: dict[str, tuple[float, list[str]]] = {}
+        self._searching = asyncio.Lock()
         self._comparing: dict[str, asyncio.Future[dict[str, JsonValue]]] = {}
 
     # what is shown
@@ -131,6 +133,21 @@ class TaskBoard:
                 return page
             return join_pages(await self._history(task_id, first_key, limit), page, limit)
         return await self._history(task_id, before_key, limit)
+
+    async def find(self, task_id: str, query: str, before_key: int) -> TalkSearch:
+        """Where a text occurs in the entries before a key. One search at a time: each may read a long file."""
+        self._known(task_id)
+        live, search = self._supervisor.find_live(task_id), TalkSearch(query)
+        held = () if live is None else live.session.log.before(before_key, ENTRY_LIMIT).entries
+        stored_before = before_key if live is None else min(before_key, live.session.log.first_key)
+
+        def look() -> None:
+            search.take_entries(held)
+            search_history(self._services.files, task_id, stored_before, search)
+
+        async with self._searching:
+            await asyncio.to_thread(look)
+        return search
 
     async def talk(self, task_id: str) -> Talk:
         """The conversation for an export."""

@@ -13,6 +13,7 @@ from pui.domain.entry_log import EntryPage, join_pages
 from pui.domain.history import page_of_history
 from pui.domain.journal import TaskView
 from pui.domain.pi_session import EarlierTalk
+from pui.domain.talk_search import TalkSearch
 from pui.domain.transcript import Entry
 from pui.domain.views import task_title
 from pui.ports import TaskFiles
@@ -51,6 +52,18 @@ def read_talk(files: TaskFiles, task_id: str) -> Talk:
         entries[:0] = page.entries
         has_earlier = page.has_earlier and bool(page.entries)
     return Talk(task_title(load_task(files, task_id).view), entries, is_whole=not has_earlier)
+
+
+def search_history(files: TaskFiles, task_id: str, before_key: int, search: TalkSearch) -> None:
+    """Look through what was said before a key, here and in the tasks that this one continues. Blocks."""
+    for _ in range(CHAIN_LIMIT):
+        with closing(files.transcript_lines(task_id)) as lines:
+            search.take_lines(lines, before_key)
+        view = load_task(files, task_id).view
+        task_id, before_key = str(view.spec.get("continues") or ""), min(before_key, earlier_keys(view) + 1)
+        if not search.is_whole or task_id not in files.task_ids():
+            return
+    search.is_whole = False
 
 
 def find_branch(files: TaskFiles, task_id: str, view: TaskView, said: Entry) -> EarlierTalk:

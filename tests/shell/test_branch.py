@@ -221,3 +221,33 @@ def test_what_was_not_kept_cannot_be_branched(folder: Path) -> None:
         await rig.finish(first)
 
     play(folder, story, FakeScript(odd_entries=json.dumps({"no": "list"})))
+
+
+# finding in a conversation
+
+
+def test_entries_that_the_page_has_not_loaded_are_found_through_the_whole_chain(folder: Path) -> None:
+    async def story(rig: TaskRig) -> None:
+        first = await settled(rig, "the word is Zebra")
+        await rig.finish(first)
+        second = await gone_on(rig, first, "zebra, zebra again")
+        keys = [(await users(rig, second))[n]["key"] for n in (0, 1)]
+        for _ in range(2):  # while it runs, and when it is over and forgotten
+            found = await rig.call("task.find", task_id=second, query="ZEBRA", before_key=2**53)
+            hits = [(hit["key"], hit["count"]) for hit in found["hits"] if hit["key"] in keys]
+            assert hits == [(keys[0], 1), (keys[1], 2)] and found["is_whole"]
+            earlier = await rig.call("task.find", task_id=second, query="zebra", before_key=keys[1])
+            assert [hit["key"] for hit in earlier["hits"]] == keys[:1]
+            if not rig.supervisor.live(second).is_over:
+                await rig.finish(second)
+        rig.supervisor.forget(second)
+        found = await rig.call("task.find", task_id=second, query="zebra", before_key=2**53)
+        assert [hit["key"] for hit in found["hits"]] == keys
+        nothing = await rig.call("task.find", task_id=second, query="quagga", before_key=2**53)
+        assert nothing == {"hits": [], "is_whole": True}
+        for query in ("", "x" * 201, 7):
+            wrong = await rig.refused("task.find", task_id=second, query=query, before_key=9)
+            assert wrong == "caller.bad_request"
+        assert await rig.refused("task.find", task_id="t9", query="x", before_key=9) == "caller.bad_request"
+
+    play(folder, story, KEEPS)

@@ -73,6 +73,7 @@ def test_a_message_is_written_anew_in_a_branch(show: Show) -> None:
     expect(field).to_have_value("The basket test fails about one run in ten.\nFind out why and fix it.")
     expect(field).to_be_focused()
     expect(page.locator(".entry.is-branching")).to_have_attribute("data-key", "3")
+    expect(page.locator(".entry.is-branching .user-text")).to_be_in_viewport(ratio=1)
     expect(page.get_by_text("files in the folders are as they are now")).to_be_visible()
     expect(page.get_by_text("pictures of the message do not go along")).to_be_visible()
     field.fill("Find out why, but change nothing.")

@@ -18,6 +18,8 @@ import { BranchEditor, branchAt } from "./branch.js";
 import { Composer, OutcomeBar } from "./composer.js";
 import { withQueue } from "./composer-text.js";
 import { ContinueEditor } from "./continue.js";
+import { FindBar } from "./find-bar.js";
+import { Finder } from "./finder.js";
 import { GuestPanel, GuestWidgets } from "./guest-panel.js";
 import { StatusLine } from "./status-line.js";
 import { Transcript } from "./transcript.js";
@@ -37,6 +39,12 @@ function transcriptOf(session) {
   const made = new Transcript(session.log, host);
   session.keep.set("transcript", made);
   return made;
+}
+
+/** @param {TaskSession} session @returns {Finder} */
+function finderOf(session) {
+  if (!session.keep.has("finder")) session.keep.set("finder", new Finder(session, transcriptOf(session)));
+  return session.keep.get("finder");
 }
 
 /** The host asks natively with the address it parsed itself. @param {TaskSession} session @param {number} key @param {number} index @param {string} address */
@@ -63,9 +71,14 @@ export function Conversation({ session, row }) {
   const branch = session.branch.value;
   const children = childrenOf.value.get(row.task_id);
   useEffect(() => transcript.setBranches(row.can_branch === true, branch?.key ?? 0, children ?? []), [row.can_branch, branch?.key, children]);
+  useEffect(() => {
+    // once the editor has taken its room: what is written anew stays in view
+    if (branch) requestAnimationFrame(() => transcript.show(branch.key));
+  }, [branch?.key]);
   const abort = useCallback(() => abortRun(session), [session]);
   const isLoading = session.phase.value === "opening";
   return html`
+    <${FindBar} finder=${finderOf(session)} back=${() => transcript.element.focus({ preventScroll: true })} />
     <div class="log-place"><div class="log-holder" ref=${place}></div>
       ${!isLoading && !session.hasEntries.value && html`<${Unsaid} session=${session} />`}
       ${isLoading && html`<div class="log-loading"><${Skeleton} lines=${5} /></div>`}

@@ -116,13 +116,20 @@ class UserBody {
   }
 
   update() {
-    if (this.shown === this.entry.text) return;
-    this.shown = this.entry.text;
-    const isLong = this.shown.length > MAX_FOLDED_CHARS || this.shown.split("\n").length > MAX_FOLDED_LINES;
+    if (this.shown !== this.entry.text) {
+      this.shown = this.entry.text;
+      const isLong = this.shown.length > MAX_FOLDED_CHARS || this.shown.split("\n").length > MAX_FOLDED_LINES;
+      this.textNode.replaceChildren(...namedImages(this.shown));
+      if (isLong && !this.more) this.element.append((this.more = this._moreButton()));
+    }
+    this._fold();
+  }
+
+  _fold() {
+    if (!this.more) return;
     const isOpen = this.owner.opened.get(this.entry.key) ?? false;
-    this.textNode.replaceChildren(...namedImages(this.shown));
-    this.textNode.classList.toggle("folded", isLong && !isOpen);
-    if (isLong && !this.more) this.element.append((this.more = this._moreButton()));
+    this.textNode.classList.toggle("folded", !isOpen);
+    this.more.textContent = t(isOpen ? "task.entry.less" : "task.entry.more");
   }
 
   _moreButton() {
@@ -130,8 +137,7 @@ class UserBody {
     button.addEventListener("click", () => {
       const isOpen = !(this.owner.opened.get(this.entry.key) ?? false);
       this.owner.opened.set(this.entry.key, isOpen);
-      this.textNode.classList.toggle("folded", !isOpen);
-      button.textContent = t(isOpen ? "task.entry.less" : "task.entry.more");
+      this._fold();
     });
     return button;
   }

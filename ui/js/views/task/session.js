@@ -58,7 +58,8 @@ export class TaskSession {
     this.cursor = 0;
     /** @type {Promise<void> | null} */
     this.opening = null;
-    this.isLoadingEarlier = false;
+    /** The page that is on its way. @type {Promise<number> | null} */
+    this.loading = null;
     this.hasJournal = false;
     this.lastNotice = 0;
     this.unlisten = onTaskEvent(taskId, (event) => this._apply(event));
@@ -107,10 +108,20 @@ export class TaskSession {
   }
 
   /** The page of entries before the first known one. Resolves with how many came. */
-  async loadEarlier() {
+  loadEarlier() {
+    this.loading ??= this._loadEarlier().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  /** Pages until an entry is there. Resolves with whether it is. @param {number} key */
+  async loadUntil(key) {
+    while (!this.log.byKey.has(key) && this.log.hasEarlier) if (!(await this.loadEarlier())) break;
+    return this.log.byKey.has(key);
+  }
+
+  async _loadEarlier() {
     const first = this.log.entries[0];
-    if (!first || !this.log.hasEarlier || this.isLoadingEarlier) return 0;
-    this.isLoadingEarlier = true;
+    if (!first || !this.log.hasEarlier) return 0;
     try {
       const page = await call("task.entries", { task_id: this.taskId, before_key: first.key, limit: PAGE });
       this.log.prepend(page.entries, page.has_earlier && page.entries.length > 0);
@@ -118,8 +129,6 @@ export class TaskSession {
     } catch (error) {
       toastError(error);
       return 0;
-    } finally {
-      this.isLoadingEarlier = false;
     }
   }
 

@@ -17,6 +17,9 @@ const STICKY = 40;
 /** px from the beginning where earlier entries are asked for. */
 const EARLIER = 1200;
 const KEPT_ROWS = 160;
+/** px that a place which was looked for keeps from the edges. */
+const EDGE = 28;
+const OPENABLE = new Set(["user", "thinking", "tool"]);
 
 /** px that a row will have, as long as nobody has seen it. @type {Record<string, number>} */
 const GUESSES = { user: 72, text: 110, thinking: 36, tool: 40, error: 56, notice: 34 };
@@ -49,6 +52,8 @@ export class Transcript {
     this.isAttached = false;
     this.savedTop = 0;
     this.seenHeight = 0;
+    /** Rows were put into the page, taken out or changed. */
+    this.onRendered = () => {};
     this.onUnseen = (/** @type {number} */ _count) => {};
     this.onStick = (/** @type {boolean} */ _isStuck) => {};
     this.rowsNode = el("div", "log-rows");
@@ -101,6 +106,52 @@ export class Transcript {
     for (const key of changes) this.rows.get(key)?.update();
     this._mount();
     if (this.isStuck) this._toEnd();
+    this.onRendered();
+  }
+
+  /** Put a row into the page, unfolded if it can be. The end is left. @param {number} key @returns {EntryRow | undefined} */
+  reveal(key) {
+    const index = this._indexOf(key);
+    if (index < 0 || !this.isAttached) return undefined;
+    this._setStuck(false);
+    if (this.shape !== this.log.shape) this.render(); // offsets of before are void
+    if (!this.rows.get(key)?.element.isConnected) {
+      this.element.scrollTop = this.heights.offsetOf(index) + this.space.offsetTop - this.element.clientHeight / 3;
+      this._note();
+      this.render();
+    }
+    const row = this.rows.get(key);
+    if (row && OPENABLE.has(row.entry.kind) && this.opened.get(key) !== true) {
+      this.opened.set(key, true);
+      row.update();
+    }
+    return row;
+  }
+
+  /** A row where it can be read. @param {number} key */
+  show(key) {
+    const row = this.reveal(key);
+    if (row) this.bringIntoView(row.element.getBoundingClientRect());
+  }
+
+  /** The last entry that is in view, 0 when there is none. */
+  lastInView() {
+    const index = this.heights.indexAt(this.element.scrollTop - this.space.offsetTop + this.element.clientHeight - 1);
+    return this.log.entries[index]?.key ?? 0;
+  }
+
+  /** Scroll so that a place of a row in the page can be read. @param {DOMRect} place */
+  bringIntoView(place) {
+    const view = this.element.getBoundingClientRect();
+    if (place.top >= view.top + EDGE && place.bottom <= view.bottom - EDGE) return;
+    this.element.scrollTop += place.top - view.top - view.height / 3;
+    this._note();
+  }
+
+  /** A scroll of pui's own: it is not the person leaving the end. */
+  _note() {
+    this.savedTop = this.element.scrollTop;
+    this.seenHeight = this.element.clientHeight;
   }
 
   /** The person's own message goes out: be where it appears. */
@@ -274,8 +325,7 @@ export class Transcript {
 
   _toEnd() {
     this.element.scrollTop = this.element.scrollHeight;
-    this.savedTop = this.element.scrollTop;
-    this.seenHeight = this.element.clientHeight;
+    this._note();
   }
 
   _scrolled() {
