@@ -28,7 +28,6 @@ from pui.adapters.folder_scan import HostFolderScanner
 from pui.adapters.host.linux import this_platform
 from pui.adapters.host.metered import NetworkManagerProbe
 from pui.adapters.keystore import read_model_environment
-from pui.adapters.model.gateway import HttpModelGateway
 from pui.adapters.model_keys import ModelKeyring
 from pui.adapters.mounts.virtiofsd import VirtiofsdServers
 from pui.adapters.notifications import DesktopNotifier
@@ -50,12 +49,12 @@ from pui.adapters.transport import UnixTransport
 from pui.adapters.update_file import UpdateFile
 from pui.domain.chart_names import CHART_IDS
 from pui.domain.errors import PuiError
-from pui.domain.model_policy import DEMO_CHOICE, ModelChoice
+from pui.domain.model_policy import DEMO_CHOICE, ModelChoice, SecretText
 from pui.domain.pack_job import Step
 from pui.domain.platforms import jail_words
 from pui.domain.version import VERSION
 from pui.logs import close_log, open_log
-from pui.ports import Dialogs
+from pui.ports import Dialogs, ModelGateway
 from pui.ports.upkeep import SettingsStore, StepReport
 from pui.resources import data, load_chart, packaged_root
 from pui.shell.archive import Archive
@@ -171,7 +170,7 @@ def _compose(
         process_table=LinuxProcessTable(),
         app=own_identity(),
         model=model,
-        new_gateway=HttpModelGateway,
+        new_gateway=_new_gateway,
         new_task_id=_new_task_id,
         random_bytes=secrets.token_bytes,
         machine_limit=_machine_limit(),
@@ -304,6 +303,12 @@ def channel_of(settings: SettingsStore, environ: Mapping[str, str]) -> Callable[
     """Where updates come from: the environment, else the setting."""
     named = environ.get(ENV_CHANNEL, "")
     return lambda: named or settings.current().channel
+
+
+def _new_gateway(model: ModelChoice, token: SecretText) -> ModelGateway:
+    from pui.adapters.model.gateway import HttpModelGateway  # late: only a task needs it
+
+    return HttpModelGateway(model, token)
 
 
 def _new_job_id() -> str:

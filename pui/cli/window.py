@@ -149,11 +149,24 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
 def _import_app() -> None:
     """What the window needs next, then the app: on a thread of its own while the engine starts."""
     try:
+        _import_structlog()
         for name in APP_MODULES:
             importlib.import_module(name)
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _import_structlog() -> None:
+    """structlog looks for rich, which would draw on a terminal that the window does not have: forty modules."""
+    is_left_out = "rich" not in sys.modules
+    if is_left_out:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # an import fails as if it were not installed
+    try:
+        importlib.import_module("structlog")
+    finally:
+        if is_left_out:
+            del sys.modules["rich"]
 
 
 def _drop_keys() -> None:

@@ -6,7 +6,6 @@ Never: a look at the disk, an unbounded comparison, a name or a line that is not
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -118,6 +117,8 @@ def _unified(shown: str, old: FolderEntry | None, new: FolderEntry | None) -> st
     old_lines, new_lines = _lines(old), _lines(new)
     if old_lines is None or new_lines is None or len(old_lines) + len(new_lines) > DIFF_LINES_LIMIT:
         return ""
+    import difflib  # late: the window waits for this module, and nothing is compared yet
+
     old_name = "/dev/null" if old is None else f"a/{shown}"
     new_name = "/dev/null" if new is None else f"b/{shown}"
     return "".join(_with_ends(difflib.unified_diff(old_lines, new_lines, old_name, new_name)))

@@ -6,6 +6,7 @@ ours, a new window, a download, a permission; rich text made of a stranger's wor
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 import webview.platforms.qt as platform
 import webview.util
 from qtpy import QtCore, QtGui, QtWidgets
-from qtpy.QtWebEngineCore import QWebEnginePage, QWebEngineSettings, QWebEngineUrlRequestInterceptor
+from qtpy.QtWebEngineCore import QWebEnginePage, QWebEngineScript, QWebEngineSettings, QWebEngineUrlRequestInterceptor
 from qtpy.QtWebEngineWidgets import QWebEngineView
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES
@@ -80,7 +81,6 @@ class QtKit:
         self._application: Any = None
         self._courier: _Courier | None = None
         self._open: set[Any] = set()  # dialogs that wait for their answer
-        self._channel_source = ""
         self._policy: PagePolicy | None = None
         self._revivals = 0
 
@@ -116,7 +116,6 @@ class QtKit:
         settings.setAttribute(QWebEngineSettings.WebAttribute.JavascriptCanAccessClipboard, True)  # copy buttons
         self._view.webview.page().renderProcessTerminated.connect(lambda *_arguments: self._revive())
         self._view.webview.page().profile().downloadRequested.connect(lambda download: download.cancel())
-        self._channel_source = _channel_source()
         self._view.channel.registerObject("external", self._view.js_bridge)
         self._bring_on_screen()
 
@@ -137,13 +136,13 @@ class QtKit:
     def _greet(self, policy: PagePolicy, is_fine: bool) -> None:
         """In place of pywebview's injection: our page gets one function; any other document gets nothing.
 
-        Refused navigations end a load too: the page has its function then already.
+        It has it already, as a rule (_early_greeting). Refused navigations end a load too.
         """
         events, page = self._window.events, self._view.webview.page()
         for event in (events.before_load, events._pywebviewready, events.loaded):
             event.set()
         if is_fine and policy.is_ours(page.url().toString()):
-            page.runJavaScript(f"if(!window.puiSend){{{self._channel_source}\n{_BOOTSTRAP}}}")
+            page.runJavaScript(f"if(!window.puiSend){{{_greeting()}}}")
 
     @property
     def _view(self) -> Any:
@@ -258,12 +257,23 @@ class QtKit:
         self._post(run)
 
 
-def _channel_source() -> str:
-    """Qt's own script for the page's end of a channel."""
+def _early_greeting(policy: PagePolicy) -> Any:
+    """Gives our document its one function while its own scripts are on their way; any other document gets nothing."""
+    script = QWebEngineScript()
+    script.setInjectionPoint(QWebEngineScript.InjectionPoint.DocumentCreation)
+    script.setWorldId(QWebEngineScript.ScriptWorldId.MainWorld)
+    script.setRunsOnSubFrames(False)
+    is_ours = f'location.href.split("#")[0]==={json.dumps(policy.address)}'
+    script.setSourceCode(f"if({is_ours}){{{_greeting()}}}")
+    return script
+
+
+def _greeting() -> str:
+    """Qt's own script for the page's end of a channel, and ours."""
     file = QtCore.QFile("://qtwebchannel/qwebchannel.js")
     file.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
     try:
-        return bytes(file.readAll()).decode("utf-8")
+        return f"{bytes(file.readAll()).decode()}\n{_BOOTSTRAP}"
     finally:
         file.close()
 
@@ -297,6 +307,7 @@ def _page_class(policy: PagePolicy) -> type:
         def __init__(self, parent: Any, profile: Any = None) -> None:
             super().__init__(profile, parent.webview)
             self.nav_handler = None
+            self.scripts().insert(_early_greeting(policy))
             self.featurePermissionRequested.connect(self._deny)
             if hasattr(self, "permissionRequested"):
                 self.permissionRequested.connect(lambda permission: permission.deny())

@@ -8,10 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from pui.domain.chart_names import CHART_IDS
-from pui.domain.chart_svg import render_svg
-from pui.domain.chart_text import render_mermaid
 from pui.domain.chart_trace import Trace, agent_trace, pack_trace, trace_of
-from pui.domain.chart_view import chart_view
 from pui.domain.errors import CallerError
 from pui.domain.events import JsonValue
 from pui.domain.task_files import TRANSCRIPT
@@ -28,6 +25,8 @@ def chart_verbs(desk: Desk) -> tuple[Verb, ...]:
     """chart.get and chart.export. Without a task or pack the chart comes without a way."""
 
     async def get(chart: str, task_id: str | None = None, pack_id: str | None = None) -> JsonValue:
+        from pui.domain.chart_view import chart_view  # late, as what draws: the window waits for this module
+
         trace = await asyncio.to_thread(_trace, desk, chart, task_id, pack_id)
         title = f"{chart} {task_id or pack_id or ''}".strip()
         return chart_view(desk.archive.charts[chart], trace, title)
@@ -35,6 +34,9 @@ def chart_verbs(desk: Desk) -> tuple[Verb, ...]:
     async def export(
         chart: str, format: str, task_id: str | None = None, pack_id: str | None = None
     ) -> JsonValue:  # the params' own names
+        from pui.domain.chart_svg import render_svg
+        from pui.domain.chart_text import render_mermaid
+
         trace = await asyncio.to_thread(_trace, desk, chart, task_id, pack_id)
         title = f"{chart} {task_id or pack_id or ''}".strip()
         drawn = desk.archive.charts[chart]

@@ -3,9 +3,9 @@
  * The frame: rail of tasks, the view that the route names, status strip, banners, toasts, dialogs, keys of every view.
  * In: route and store. Out: the page. Never: the content of a view.
  */
-import { Component, html, useEffect, useState } from "/vendor/preact.js";
+import { Component, html, useEffect } from "/vendor/preact.js";
 import { link, retryNow } from "./bridge.js";
-import { go, href, route } from "./router.js";
+import { go, href, overlay, route } from "./router.js";
 import { app, dropToast, liveCount, needsYouCount, packs, settings, setup, spoken, taskList, toasts } from "./store.js";
 import { t } from "./strings.js";
 import { useShortcuts } from "./keys.js";
@@ -15,11 +15,9 @@ import { Questions } from "./components/dialog.js";
 import { Icon } from "./components/icons.js";
 import { EmulatedBadge, TaskMark, wordOf } from "./components/marks.js";
 import { rove } from "./components/roving.js";
-import { KeysHelp, Palette, overlay } from "./palette.js";
-import { SetupView } from "./views/setup.js";
+import { KeysHelp, Palette } from "./palette.js";
+import { Place, isView, loadRest } from "./places.js";
 import { TasksView } from "./views/tasks.js";
-import { NewTaskView } from "./views/new-task.js";
-import { SettingsView } from "./views/settings.js";
 
 const RAIL_LIMIT = 200;
 
@@ -101,33 +99,16 @@ class Guarded extends Component {
   }
 }
 
-/** @type {Map<string, any>} */
-const VIEWS = new Map([["tasks", TasksView], ["new", NewTaskView], ["setup", SetupView], ["settings", SettingsView]]);
-
 function View() {
   const { parts } = route.value;
-  if (!app.value) return html`<div><div class="page"><${Skeleton} lines=${6} /></div></div>`;
-  if (parts[0] === "task" && parts[1]) return html`<${TaskPlace} key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
-  const Found = VIEWS.get(parts[0]) || TasksView;
-  return html`<${Found} key=${parts[0]} section=${parts[1]} />`;
-}
-
-/** @type {any} */
-let TaskView = null;
-
-/** The task's view is loaded when the first task is opened. @param {{taskId: string, tab: string}} props */
-function TaskPlace(props) {
-  const [fault, setFault] = useState("");
-  const [, setLoaded] = useState(!!TaskView);
+  const isUp = !!app.value;
   useEffect(() => {
-    if (!TaskView) loadTaskView().then(() => setLoaded(true), (error) => setFault(String(error.message)));
-  }, []);
-  if (fault) return html`<div class="page"><${Notice} level="error" title=${t("frame.broken_view")}>${fault}</${Notice}></div>`;
-  return TaskView ? html`<${TaskView} ...${props} />` : html`<div class="page"><${Skeleton} lines=${6} /></div>`;
-}
-
-async function loadTaskView() {
-  ({ TaskView } = await import("./views/task/view.js"));
+    if (isUp) loadRest();
+  }, [isUp]);
+  if (!isUp) return html`<div><div class="page"><${Skeleton} lines=${6} /></div></div>`;
+  if (parts[0] === "task" && parts[1]) return html`<${Place} name="task" key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
+  if (isView(parts[0])) return html`<${Place} name=${parts[0]} key=${parts[0]} section=${parts[1]} />`;
+  return html`<${TasksView} key="tasks" />`;
 }
 
 // the rail

@@ -8,8 +8,8 @@ import { followTheme } from "./theme.js";
 import { followPresence } from "./presence.js";
 import { Frame } from "./frame.js";
 
+begin();
 followTheme();
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${Frame} />`, place);
-begin();
 followPresence();

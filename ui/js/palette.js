@@ -3,7 +3,7 @@
  * The command palette (Ctrl+K) and the list of keys (?).
  * In: tasks, actions of the open task. Out: a place or an action. Never: an action that a button would ask about, unasked.
  */
-import { html, signal, useMemo, useState } from "/vendor/preact.js";
+import { html, useMemo, useState } from "/vendor/preact.js";
 import { Dialog } from "./components/dialog.js";
 import { Keys } from "./components/controls.js";
 import { Icon } from "./components/icons.js";
@@ -11,12 +11,10 @@ import { TaskMark } from "./components/marks.js";
 import { taskActions } from "./actions.js";
 import { call } from "./bridge.js";
 import { listShortcuts } from "./keys.js";
-import { go, route } from "./router.js";
+import { go, overlay, route } from "./router.js";
 import { orToast, tasks, taskList } from "./store.js";
 import { t } from "./strings.js";
 
-/** Which of the two is open. */
-export const overlay = signal(/** @type {""|"palette"|"keys"} */ (""));
 const close = () => {
   overlay.value = "";
 };

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Where the page is, by the address's fragment: `#/tasks`, `#/task/ID/changes`, `#/settings/models?from=x`.
+ * Where the page is, by the address's fragment: `#/tasks`, `#/task/ID/changes`, `#/settings/models?from=x`; and what
+ * lies over it.
  *
  * In: hashchange. Out: the signal `route`. Never: a navigation away from the page.
  */
@@ -24,6 +25,9 @@ function decode(part) {
 }
 
 export const route = signal(parseHash(window.location.hash));
+
+/** What lies over the page. */
+export const overlay = signal(/** @type {""|"palette"|"keys"} */ (""));
 
 window.addEventListener("hashchange", () => {
   route.value = parseHash(window.location.hash);

@@ -11,10 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
 from pui.adapters.packs.file_ops import (
     FileOps,
     mapped_os_errors,
@@ -172,6 +168,11 @@ def trust_development_key(private_key: Path, trust_dir: Path) -> TrustedKey:
     """Trusts packs that this computer built itself. Raises SetupError pack.untrusted if the key is not Ed25519."""
     with mapped_os_errors(f"reading the development key {private_key}"):
         pem = read_file(private_key, MAX_KEY_FILE_BYTES)
+    # late: it brings the formats of every kind of key, and the window waits for this module
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
