@@ -46,9 +46,16 @@ class LiveLook:
 
 
 def task_row(
-    task_id: str, view: TaskView, chart: Chart, live: LiveLook | None = None, error: PuiError | None = None
+    task_id: str,
+    view: TaskView,
+    chart: Chart,
+    live: LiveLook | None = None,
+    error: PuiError | None = None,
+    *,
+    runs_elsewhere: bool = False,
 ) -> dict[str, JsonValue]:
-    """A row of the task list. `live` is None for a task that this app does not run; `error`: its journal is broken."""
+    """A row of the task list. `live` is None for a task that this app does not run; `error`: its journal is broken;
+    `runs_elsewhere`: another running app has it."""
     state, stats = chart.states.get(view.state), _stats(view, live)
     ended_ms = _ms(view.visits[-1].entered_at_ns) if view.state in OVER and view.visits else None
     changes = _object(view.facts.get("changes"))
@@ -60,8 +67,9 @@ def task_row(
         "tags": [] if state is None else list[JsonValue](state.tags),
         "agent_state": "" if live is None else live.agent_state,
         "agent_label": "" if live is None else live.agent_label,
-        "needs_you": _needs_you(view, live),
+        "needs_you": "" if runs_elsewhere else _needs_you(view, live),
         "is_live": live is not None,
+        "runs_elsewhere": runs_elsewhere,
         "is_over": view.state in OVER,
         "folders": _folders(view),
         "model": _model(view),

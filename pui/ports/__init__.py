@@ -314,6 +314,9 @@ class TaskFiles(Protocol):
     def task_ids_with(self, name: str) -> Sequence[str]:
         """The tasks that have a file of this name."""
 
+    def task_stamps(self) -> Mapping[str, tuple[int, ...]]:
+        """Of every task what differs once its journal or its transcript was written to. Blocks."""
+
     def path(self, task_id: str, name: str) -> Path: ...
 
     def runtime_dir(self, task_id: str) -> Path:

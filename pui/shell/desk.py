@@ -22,6 +22,7 @@ from pui.shell.event_feed import Event, EventFeed
 from pui.shell.folder_book import FolderBook
 from pui.supervisor.attention import Attention
 from pui.supervisor.board import TaskBoard
+from pui.supervisor.neighbours import Neighbours
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 from pui.supervisor.upkeep import Upkeep
@@ -76,6 +77,7 @@ class Desk:
     open_tasks: set[str] = field(default_factory=set)
     greetings: dict[str, Greeting] = field(default_factory=dict)
     board: TaskBoard = field(init=False)
+    _neighbours: Neighbours | None = field(init=False, default=None)
     _settling: asyncio.Task[None] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -85,6 +87,9 @@ class Desk:
         """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""
         self._settling = asyncio.create_task(self.board.settle_changes(), name="settle-changes")
         self._settling.add_done_callback(_log_fault)
+        self._neighbours = Neighbours(self.supervisor, self.services, self.board)
+        self._neighbours.is_followed = lambda: self.events.is_followed
+        self._neighbours.start()
         if self.attention is not None:
             self.attention.open_task = self._open_task
             self.attention.is_followed = lambda: self.events.is_followed
@@ -97,6 +102,8 @@ class Desk:
         if self._settling is not None:
             self._settling.cancel()
             await asyncio.gather(self._settling, return_exceptions=True)
+        if self._neighbours is not None:
+            await self._neighbours.close()
         if self.attention is not None:
             await self.attention.close()
         if self.upkeep is not None:

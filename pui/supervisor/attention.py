@@ -88,7 +88,7 @@ class Attention:
             self._held.pop(task_id, None)
             return
         self._rows[task_id] = row
-        if before is None and self._supervisor.find_live(task_id) is None:
+        if self._supervisor.find_live(task_id) is None:
             return
         found = decide_notification(before, row)
         if found is not None:

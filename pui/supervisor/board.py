@@ -333,7 +333,9 @@ class TaskBoard:
     def _row(self, task: StoredTask) -> dict[str, JsonValue]:
         live = self._supervisor.find_live(task.task_id)
         look = None if live is None or live.is_over else self._look(live)
-        return task_row(task.task_id, task.view, self._supervisor.task_chart, look, task.error)
+        is_elsewhere = live is None and is_run_elsewhere(task.view, self._services.process_table)
+        chart = self._supervisor.task_chart
+        return task_row(task.task_id, task.view, chart, look, task.error, runs_elsewhere=is_elsewhere)
 
     def _look(self, live: LiveTask) -> LiveLook:
         panel = live.session.panel

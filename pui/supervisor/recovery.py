@@ -91,6 +91,18 @@ def recover_all(
     return [_recover(task, files, table, clock) for task in left]
 
 
+def recover_task(
+    files: TaskFiles, table: ProcessTable, clock: Clock, task_id: str, on_unclean: Callable[[], None] | None = None
+) -> RecoveryReport | None:
+    """The same for one task, of which the caller knows that its app is gone: read after that, its journal is final."""
+    task = load_task(files, task_id)
+    if not needs_recovery(task, table):
+        return None
+    if on_unclean is not None:
+        on_unclean()
+    return _recover(task, files, table, clock)
+
+
 def _recover(task: StoredTask, files: TaskFiles, table: ProcessTable, clock: Clock) -> RecoveryReport:
     did = _end_orphans(task.view, table)
     did += [f"removed {name}" for name in files.remove_work_files(task.task_id)]

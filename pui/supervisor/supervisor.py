@@ -39,6 +39,7 @@ from pui.supervisor.recovery import (
     is_owned_by_running_app,
     load_task,
     recover_all,
+    recover_task,
 )
 from pui.supervisor.resources import ResourceStack
 from pui.supervisor.runner import TaskRunner
@@ -90,6 +91,14 @@ class Supervisor:
         services, trial = self._services, self._services.pack_trial
         on_unclean = None if trial is None else trial.mark_unclean
         return recover_all(services.files, services.process_table, services.clock, on_unclean)
+
+    def recover_one(self, task_id: str) -> RecoveryReport | None:
+        """The same for one task whose app was seen to be gone while this one runs; None when it ended by itself."""
+        services, trial = self._services, self._services.pack_trial
+        on_unclean = None if trial is None else trial.mark_unclean
+        report = recover_task(services.files, services.process_table, services.clock, task_id, on_unclean)
+        self.forget(task_id)
+        return report
 
     def create(
         self,

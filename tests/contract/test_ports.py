@@ -367,6 +367,20 @@ def test_task_files(make_kit: MakeKit) -> None:
                 files.path("t-1", bad)
             with pytest.raises(CallerError):
                 files.create(bad)
+        stamps = dict(files.task_stamps())
+        assert set(stamps) == {"t-1", "t-2"}
+        again = files.journal("t-1")
+        again.append({"seq": 3}, durable=False)
+        again.close()
+        assert {id_ for id_, stamp in files.task_stamps().items() if stamp != stamps[id_]} == {"t-1"}
+        assert list(files.task_ids_with("x.zst")) == []
+        files.write_lines("t-2", "x.zst", [b"one", b"two"])
+        assert list(files.task_ids_with("x.zst")) == ["t-2"]
+        assert list(files.read_lines("t-2", "x.zst", 100, 100)) == [b"one", b"two"]
+        for _ in range(2):
+            files.remove_file("t-2", "x.zst")
+        with pytest.raises(HostError):
+            list(files.read_lines("t-2", "x.zst", 100, 100))
         files.runtime_dir("t-1")
         for _ in range(2):
             files.remove_runtime_dir("t-1")

@@ -76,6 +76,12 @@ def test_a_row_of_a_task_that_runs() -> None:
     json.dumps(row, allow_nan=False)
 
 
+def test_another_apps_task_needs_nobody_here() -> None:
+    row = task_row("t", view_of(moved("setup-required")), TASK, runs_elsewhere=True)
+    assert (row["needs_you"], row["runs_elsewhere"], row["is_live"]) == ("", True, False)
+    assert task_row("t", view_of(moved("running")), TASK)["runs_elsewhere"] is False
+
+
 @pytest.mark.parametrize(
     ("state", "live", "needs"),
     [

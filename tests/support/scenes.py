@@ -63,6 +63,7 @@ def task(task_id: str, title: str, state: str, **more: Any) -> dict[str, Any]:
         "agent_state": "streaming" if state == "running" else "",
         "agent_label": "Working" if state == "running" else "",
         "needs_you": "",
+        "runs_elsewhere": False,
         "is_live": state in {"overlay-prep", "qemu-launch", "handshake", "running", "teardown"},
         "is_over": is_over,
         "folders": [

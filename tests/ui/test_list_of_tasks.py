@@ -5,10 +5,13 @@ In: scenes. Out: calls of the bridge and what is seen. Never: a row's state that
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.scenes import daily, hello, scripted, task
+from tests.support.scripted_bridge import ScriptedBridge
 from tests.ui.conftest import Show
 
 pytestmark = pytest.mark.gui
@@ -128,3 +131,32 @@ def test_a_thousand_tasks_are_shown_by_hundreds(show: Show) -> None:
     expect(page.locator(".task-row")).to_have_count(200)
     page.get_by_role("searchbox").fill("number 987")
     expect(page.locator(".task-row")).to_have_count(1)
+
+
+def elsewhere(bridge: ScriptedBridge, title: str) -> dict[str, Any]:
+    """The row of this task, as that of another running pui."""
+    row: dict[str, Any] = next(one for one in bridge.hello["tasks"] if one["title"].startswith(title))
+    row.update(runs_elsewhere=True, is_live=False, agent_state="", agent_label="", needs_you="")
+    return row
+
+
+def test_a_task_of_another_pui_says_so_and_offers_only_what_reads(show: Show) -> None:
+    bridge = daily()
+    elsewhere(bridge, "Find why the basket")
+    page = show(bridge)
+    row = page.locator(".task-row", has_text="Find why the basket")
+    expect(row).to_contain_text("Running · in another pui")
+    expect(page.locator("section", has=row).locator(".group-title")).to_have_text("Working")
+    row.get_by_role("button", name="More").click()
+    for name in ("Rename", "Finish", "Cancel task"):
+        expect(page.get_by_role("menuitem", name=name)).to_be_disabled()
+    expect(page.get_by_role("menuitem", name="Export as Markdown")).to_be_enabled()
+    expect(page.get_by_role("menuitem", name="Export as Markdown")).to_be_focused()
+    expect(page.get_by_role("note").filter(has_text="It runs in another pui")).to_be_visible()
+    page.keyboard.press("Escape")
+    row.get_by_role("link").focus()
+    for key in ("x", "f", "r"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_label("Rename", exact=True)).to_have_count(0)
+    assert not {name for name, _ in bridge.calls} & {"task.cancel", "task.finish", "task.rename"}

@@ -9,7 +9,13 @@ import { go, route } from "./router.js";
 import { orToast, toast } from "./store.js";
 import { t } from "./strings.js";
 
-/** @typedef {{id: string, label: string, icon: string, isDanger?: boolean, isMain?: boolean, run: () => Promise<void>}} TaskAction */
+/**
+ * `disabled` comes with a `title` that says why.
+ * @typedef {{id: string, label: string, icon: string, isDanger?: boolean, isMain?: boolean, disabled?: boolean, title?: string, run: () => Promise<void>}} TaskAction
+ */
+
+/** What only reads. */
+const HARMLESS = new Set(["export_md", "export_html"]);
 
 /** @param {string} id @param {any} row @param {string} icon @param {Partial<TaskAction>} [rest] @returns {TaskAction} */
 const plain = (id, row, icon, rest = {}) => ({
@@ -22,8 +28,15 @@ const plain = (id, row, icon, rest = {}) => ({
   ...rest,
 });
 
-/** The allowed actions, the most likely first. @param {any} row TaskRow @returns {TaskAction[]} */
+/** The actions of its state, the most likely first; another pui's task is not ours to act on. @param {any} row TaskRow @returns {TaskAction[]} */
 export function taskActions(row) {
+  const list = actionsOf(row);
+  if (!row.runs_elsewhere) return list;
+  return list.map((one) => (HARMLESS.has(one.id) ? one : { ...one, disabled: true, title: t("elsewhere.reason") }));
+}
+
+/** @param {any} row @returns {TaskAction[]} */
+function actionsOf(row) {
   /** @type {TaskAction[]} */
   const list = [];
   if (row.state === "created") list.push(plain("start", row, "play", { isMain: true }));

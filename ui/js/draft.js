@@ -108,7 +108,7 @@ export function folderFault(draft, choice) {
   const inside = (/** @type {string} */ a, /** @type {string} */ b) => a === b || a.startsWith(`${b}/`) || a.startsWith(`${b}\\`);
   const overlaps = (/** @type {string} */ path) => inside(folder.path, path) || inside(path, folder.path);
   for (const row of tasks.value.values()) {
-    if (!row.is_live) continue;
+    if (!row.is_live && !row.runs_elsewhere) continue;
     const mount = row.folders.find((/** @type {any} */ one) => overlaps(one.path));
     if (mount && !mount.read_only) return { error: t("new.folder_busy", { title: row.title }) };
     if (mount && !choice.read_only) return { warning: t("new.folder_read", { title: row.title }) };

@@ -29,7 +29,7 @@ function places() {
     { label: t("new.title"), icon: "plus", hint: "N", run: () => go("new") },
     { label: t("tasks.title"), icon: "list", hint: "G T", run: () => go("tasks") },
     { label: t("setup.title"), icon: "pulse", hint: "G C", run: () => go("setup") },
-    ...["packs", "models", "defaults", "look", "data", "keys"].map((section) => ({
+    ...["packs", "models", "defaults", "look", "notifications", "data", "keys"].map((section) => ({
       label: `${t("settings.title")}: ${t(`settings.${section}`)}`, icon: "settings", run: () => go("settings", section),
     })),
   ];
@@ -46,7 +46,7 @@ function looks() {
 /** @returns {Command[]} */
 function commands() {
   const open = tasks.value.get(route.value.parts[0] === "task" ? route.value.parts[1] : "");
-  const own = open ? taskActions(open).map((one) => ({ ...one, hint: open.title })) : [];
+  const own = open ? taskActions(open).filter((one) => !one.disabled).map((one) => ({ ...one, hint: open.title })) : [];
   const rows = taskList.value.map((row) => ({ label: row.title, row, hint: row.folders[0]?.name || "", run: () => go("task", row.task_id) }));
   return [...own, ...places(), ...rows, ...looks()];
 }

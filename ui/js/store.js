@@ -32,7 +32,7 @@ const ATTENTION = /** @type {const} */ ({ question: 0, setup: 1, turn: 2 });
 /** @param {any} row */
 function rank(row) {
   if (row.needs_you) return ATTENTION[/** @type {"question"|"setup"|"turn"} */ (row.needs_you)] ?? 2;
-  if (row.is_live) return 3;
+  if (row.is_live || row.runs_elsewhere) return 3;
   return row.is_over ? 5 : 4;
 }
 
@@ -41,7 +41,7 @@ export const taskList = computed(() =>
   [...tasks.value.values()].sort((a, b) => rank(a) - rank(b) || b.created_ms - a.created_ms),
 );
 export const needsYouCount = computed(() => taskList.value.filter((row) => row.needs_you).length);
-export const liveCount = computed(() => taskList.value.filter((row) => row.is_live).length);
+export const liveCount = computed(() => taskList.value.filter((row) => row.is_live || row.runs_elsewhere).length);
 
 // task events
 

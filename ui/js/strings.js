@@ -59,7 +59,7 @@ addStrings({
   "keys.down": "Down", "keys.up": "Up", "keys.open": "Open", "keys.escape": "Close, leave",
   "palette.title": "Go to or do", "palette.placeholder": "A task, a place, an action…", "palette.check": "Check this computer again", "palette.none": "Nothing is called “{query}”.",
   // marks
-  "mark.question": "Asks you", "mark.turn": "Your turn", "mark.setup": "Set-up required", "mark.done": "Done", "mark.failed": "Failed", "mark.cancelled": "Cancelled",
+  "mark.elsewhere": "{state} · in another pui", "elsewhere.reason": "It runs in another pui (a terminal, or another window): act on it there.", "mark.question": "Asks you", "mark.turn": "Your turn", "mark.setup": "Set-up required", "mark.done": "Done", "mark.failed": "Failed", "mark.cancelled": "Cancelled",
   "folder.none": "No folder", "folder.ro": "read", "folder.rw": "write", "folder.ro_long": "the task may read", "folder.rw_long": "the task may read and write",
   "network.model": "Model only", "network.offline": "Offline",
   "network.model_long": "The machine has no network device. Only requests to the chosen model leave it, through pui.",

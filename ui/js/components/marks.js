@@ -28,6 +28,7 @@ export function wordOf(row) {
   const kind = markOf(row);
   if (kind === "question" || kind === "turn" || kind === "setup") return t(`mark.${kind}`);
   if (row.is_over && row.state !== "stranded") return t(`mark.${kind}`);
+  if (row.runs_elsewhere) return t("mark.elsewhere", { state: row.state_label });
   return kind === "working" ? row.agent_label || row.state_label : row.state_label;
 }
 

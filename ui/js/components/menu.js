@@ -7,13 +7,14 @@ import { html, useEffect, useRef, useState } from "/vendor/preact.js";
 import { IconButton } from "./controls.js";
 import { Icon } from "./icons.js";
 
-/** @typedef {{label: string, icon?: string, run: () => void, isDanger?: boolean, disabled?: boolean}} MenuItem */
+/** @typedef {{label: string, icon?: string, run: () => void, isDanger?: boolean, disabled?: boolean, title?: string}} MenuItem `title` says why it is disabled */
 
 /** @param {{label: string, items: (MenuItem | null | false | undefined)[], icon?: string}} props */
 export function MenuButton({ label, items, icon = "more" }) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const list = /** @type {MenuItem[]} */ (items.filter(Boolean));
+  const why = list.find((item) => item.disabled && item.title)?.title;
   const buttons = () => /** @type {HTMLElement[]} */ ([...(root.current?.querySelectorAll("[role=menuitem]:not(:disabled)") || [])]);
   useEffect(() => {
     if (!isOpen) return undefined;
@@ -52,9 +53,10 @@ export function MenuButton({ label, items, icon = "more" }) {
   return html`<span class="menu" ref=${root} onKeyDown=${keydown}>
     <${IconButton} icon=${icon} label=${label} aria-haspopup="menu" aria-expanded=${String(isOpen)} onClick=${toggle} />
     ${isOpen && html`<div class="menu-list" role="menu" aria-label=${label}>
-      ${list.map((item) => html`<button type="button" role="menuitem" key=${item.label} disabled=${item.disabled}
+      ${list.map((item) => html`<button type="button" role="menuitem" key=${item.label} disabled=${item.disabled} title=${item.title}
         class=${item.isDanger ? "danger" : ""} onClick=${() => choose(item)}>
         <span class="menu-icon">${item.icon && html`<${Icon} name=${item.icon} size=${14} />`}</span>${item.label}</button>`)}
+      ${why && html`<p class="menu-why" role="note">${why}</p>`}
     </div>`}
   </span>`;
 }

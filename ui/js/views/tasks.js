@@ -23,7 +23,7 @@ const GROUPS = /** @type {const} */ (["attention", "live", "waiting", "over"]);
 /** @param {any} row */
 function groupOf(row) {
   if (row.needs_you) return "attention";
-  if (row.is_live || row.state === "preflight") return "live";
+  if (row.is_live || row.runs_elsewhere || row.state === "preflight") return "live";
   return row.is_over ? "over" : "waiting";
 }
 
@@ -101,8 +101,8 @@ function pressInRow(...ids) {
   const taskId = row?.getAttribute("data-task");
   const found = taskList.value.find((one) => one.task_id === taskId);
   if (!found) return;
-  if (ids[0] === "rename") row?.dispatchEvent(new CustomEvent("rename"));
-  taskActions(found).find((action) => ids.includes(action.id))?.run();
+  if (ids[0] === "rename" && !found.runs_elsewhere) row?.dispatchEvent(new CustomEvent("rename"));
+  taskActions(found).find((action) => ids.includes(action.id) && !action.disabled)?.run();
 }
 
 /** @param {{row: any, depth: number}} props `depth`: so many tasks of the list above are those that it comes from */
@@ -117,7 +117,7 @@ function TaskRow({ row, depth }) {
   const actions = taskActions(row);
   const main = actions.find((one) => one.isMain);
   const rest = actions.filter((one) => one !== main);
-  const items = [{ label: t("action.rename"), icon: "pencil", run: () => setRenaming(true) }, ...rest];
+  const items = [{ label: t("action.rename"), icon: "pencil", disabled: row.runs_elsewhere, title: row.runs_elsewhere ? t("elsewhere.reason") : undefined, run: () => setRenaming(true) }, ...rest];
   return html`<li class="task-row ${markOf(row)} ${depth ? `depth-${Math.min(depth, 6)}` : ""}" data-task=${row.task_id} ref=${node}>
     <${TaskMark} row=${row} size=${16} isSilent />
     <div class="task-main">
@@ -128,7 +128,7 @@ function TaskRow({ row, depth }) {
     </div>
     <${Facts} row=${row} />
     <div class="task-actions">
-      ${main && html`<${Button} size="small" kind=${row.is_over ? "quiet" : "plain"} icon=${main.icon} onClick=${main.run}>${main.label}</${Button}>`}
+      ${main && html`<${Button} size="small" kind=${row.is_over ? "quiet" : "plain"} icon=${main.icon} disabled=${main.disabled} title=${main.title} onClick=${main.run}>${main.label}</${Button}>`}
       <${MenuButton} label=${t("action.more")} items=${items} />
     </div>
   </li>`;

@@ -88,7 +88,7 @@ export function Conversation({ session, row }) {
     <div class="dock">
       <${GuestPanel} session=${session} />
       <${GuestWidgets} session=${session} placement="above" />
-      ${branch ? html`<${BranchEditor} key=${branch.key} session=${session} branch=${branch} row=${row} />` : row.is_over ? html`<${OutcomeBar} row=${row} />${row.can_continue && html`<${ContinueEditor} session=${session} />`}` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
+      ${branch ? html`<${BranchEditor} key=${branch.key} session=${session} branch=${branch} row=${row} />` : row.is_over ? html`<${OutcomeBar} row=${row} />${row.can_continue && html`<${ContinueEditor} session=${session} />`}` : row.runs_elsewhere ? html`<${Elsewhere} />` : html`<${Composer} session=${session} onSent=${() => transcript.stick()} abort=${abort} />`}
       <${GuestWidgets} session=${session} placement="below" />
       <${StatusLine} session=${session} abort=${abort} />
     </div>`;
@@ -99,6 +99,9 @@ async function abortRun(session) {
   const done = await orToast(call("agent.abort", { task_id: session.taskId }));
   if (done) session.draft.value = withQueue(done.queue, session.draft.value);
 }
+
+/** In place of the editor: what is said comes with the files of the task, a few seconds later. */
+const Elsewhere = () => html`<div class="outcome plain" role="status"><${Icon} name="info" /><div class="outcome-text"><strong>${t("task.elsewhere")}</strong><p class="hint">${t("task.elsewhere.text")}</p></div></div>`;
 
 // before pi is there
 
@@ -134,7 +137,7 @@ function Stage({ stage, row, visits }) {
 /** @param {{session: TaskSession, row: any}} props */
 function SetUp({ session, row }) {
   const findings = session.detail.value?.findings ?? [];
-  const retry = taskActions(row).find((one) => one.id === "retry");
+  const retry = taskActions(row).find((one) => one.id === "retry" && !one.disabled);
   const level = (/** @type {string} */ severity) => ({ blocker: "error", warning: "warning" })[severity] ?? "info";
   return html`<div class="way-setup"><h2>${t("task.setup.title")}</h2>
     ${findings.map((/** @type {any} */ one) => html`<${Notice} key=${one.code} level=${level(one.severity)} title=${one.title}>${one.message} ${one.hint}</${Notice}>`)}

@@ -80,7 +80,7 @@ function Actions({ row }) {
   const main = actions.filter((one) => one.isMain || one.id === "cancel");
   const rest = actions.filter((one) => !main.includes(one));
   return html`<span class="head-actions">
-    ${main.map((one) => html`<${Button} key=${one.id} size="small" icon=${one.icon} kind=${one.isMain ? "primary" : "plain"} onClick=${one.run}>${one.label}</${Button}>`)}
+    ${main.map((one) => html`<${Button} key=${one.id} size="small" icon=${one.icon} disabled=${one.disabled} title=${one.title} kind=${one.isMain ? "primary" : "plain"} onClick=${one.run}>${one.label}</${Button}>`)}
     ${rest.length > 0 && html`<${MenuButton} label=${t("action.more")} items=${rest} />`}</span>`;
 }
 

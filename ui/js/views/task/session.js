@@ -67,6 +67,14 @@ export class TaskSession {
     this.unfollow = effect(() => {
       if (helloCount.value) untracked(() => this.open());
     });
+    // a task of another pui has no events of its own: its row comes anew whenever its files have grown
+    let before = /** @type {any} */ (null);
+    this.unwatch = effect(() => {
+      const row = tasks.value.get(taskId);
+      const isNews = before && row !== before && (row?.runs_elsewhere || before.runs_elsewhere);
+      before = row;
+      if (isNews) untracked(() => this.open());
+    });
   }
 
   /**
@@ -202,6 +210,7 @@ export class TaskSession {
   close() {
     this.unlisten();
     this.unfollow();
+    this.unwatch();
     // the task may be gone by now; then there is nothing to close
     call("task.close", { task_id: this.taskId }).catch(() => undefined);
   }

@@ -21,7 +21,7 @@ const RING_RADIUS = 6;
 export function StatusLine({ session, abort }) {
   const agent = session.agent.value;
   const row = session.row.value;
-  if (!agent || (row.state !== "running" && !row.is_over)) return null;
+  if (!agent || row.runs_elsewhere || (row.state !== "running" && !row.is_over)) return null;
   const tokens = agent.stats?.tokens;
   return html`<div class="agent-line">
     ${!row.is_over && html`<span class="agent-state ${agent.is_busy ? "busy" : ""}">${agent.is_busy ? html`<i class="spinner"></i>` : html`<${Icon} name="check" size=${12} />`}<span>${agent.label}</span></span>`}
