@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pui.domain.agent_view import AgentView
 from pui.domain.events import JsonValue
+from pui.domain.lenient_fields import table_in, text_in
 from pui.domain.rpc import Dialog, DialogsClosed, Notice, PiRecord, Response, RpcEvent, RpcFault, Unsupported
 from pui.domain.scrub import scrub_line, scrub_text
 from pui.domain.statechart import Chart
@@ -207,10 +208,10 @@ class AgentPanel:
     def _on_notice(self, method: str, fields: _Json) -> bool:
         shown = self._shown
         if method == "setTitle":
-            shown.title = scrub_line(_text(fields, "title"))
+            shown.title = scrub_line(text_in(fields, "title"))
         elif method == "set_editor_text":
             self._editor_seq += 1
-            text = scrub_text(_text(fields, "text")[:EDITOR_LIMIT_CHARS])[:EDITOR_LIMIT_CHARS]
+            text = scrub_text(text_in(fields, "text")[:EDITOR_LIMIT_CHARS])[:EDITOR_LIMIT_CHARS]
             shown.editor_text = {"seq": self._editor_seq, "text": text}
         elif method == "setStatus":
             _put(shown.statuses, fields, "statusKey", STATUS_LIMIT, _status(fields))
@@ -221,7 +222,7 @@ class AgentPanel:
 
 def _put(table: dict[str, _Value], fields: _Json, key_name: str, limit: int, value: _Value | None) -> None:
     """Under the extension's key; None takes it away. A full table takes no new key."""
-    key = scrub_line(_text(fields, key_name), 80)
+    key = scrub_line(text_in(fields, key_name), 80)
     if value is None:
         table.pop(key, None)
     elif key in table or len(table) < limit:
@@ -229,7 +230,7 @@ def _put(table: dict[str, _Value], fields: _Json, key_name: str, limit: int, val
 
 
 def _status(fields: _Json) -> str | None:
-    return scrub_line(_text(fields, "statusText"), LINE_LIMIT_CHARS) or None
+    return scrub_line(text_in(fields, "statusText"), LINE_LIMIT_CHARS) or None
 
 
 def _widget(fields: _Json) -> dict[str, JsonValue] | None:
@@ -237,7 +238,7 @@ def _widget(fields: _Json) -> dict[str, JsonValue] | None:
     if not isinstance(lines, list) or not lines:
         return None
     shown: list[JsonValue] = [_shown_line(line) for line in lines[:WIDGET_LINE_LIMIT]]
-    return {"lines": shown, "placement": scrub_line(_text(fields, "widgetPlacement"), 40)}
+    return {"lines": shown, "placement": scrub_line(text_in(fields, "widgetPlacement"), 40)}
 
 
 def _shown_line(line: JsonValue) -> str:
@@ -273,14 +274,14 @@ def queue_texts(value: JsonValue) -> list[JsonValue]:
 
 
 def _on_thinking(shown: _Shown, fields: _Json, _at_ms: int) -> None:
-    shown.thinking_level = scrub_line(_text(fields, "level"), 40)
+    shown.thinking_level = scrub_line(text_in(fields, "level"), 40)
 
 
 def _on_retry(shown: _Shown, fields: _Json, at_ms: int) -> None:
     shown.retry = {
         "attempt": _count(fields, "attempt"),
         "max_attempts": _count(fields, "maxAttempts"),
-        "error": scrub_line(_text(fields, "errorMessage"), 500),
+        "error": scrub_line(text_in(fields, "errorMessage"), 500),
         "until_ms": at_ms + min(_count(fields, "delayMs"), DIALOG_TIMEOUT_LIMIT_MS),
     }
 
@@ -323,7 +324,7 @@ _RECORDS: Mapping[str, Callable[[_Shown, _Json, int], None]] = {
 def _on_state(shown: _Shown, data: _Json) -> None:
     model = data.get("model")
     shown.model = shown_model(model) if isinstance(model, dict) else shown.model
-    shown.thinking_level = scrub_line(_text(data, "thinkingLevel"), 40) or shown.thinking_level
+    shown.thinking_level = scrub_line(text_in(data, "thinkingLevel"), 40) or shown.thinking_level
     shown.is_compacting = data.get("isCompacting") is True
 
 
@@ -357,17 +358,17 @@ _RESPONSES: Mapping[str, Callable[[_Shown, _Json], None]] = {
 
 def shown_model(model: _Json) -> dict[str, JsonValue]:
     """{provider, id, name} of pi's description of a model."""
-    name = _text(model, "name") or _text(model, "id")
+    name = text_in(model, "name") or text_in(model, "id")
     return {
-        "provider": scrub_line(_text(model, "provider"), 80),
-        "id": scrub_line(_text(model, "id"), 128),
+        "provider": scrub_line(text_in(model, "provider"), 80),
+        "id": scrub_line(text_in(model, "id"), 128),
         "name": scrub_line(name, 128),
     }
 
 
 def session_stats(data: _Json) -> dict[str, JsonValue]:
     """pi's get_session_stats as the journal and the page hold it: whole counts, cost in US dollars."""
-    tokens, usage = _object(data, "tokens"), data.get("contextUsage")
+    tokens, usage = table_in(data, "tokens"), data.get("contextUsage")
     context: JsonValue = None
     if isinstance(usage, dict):
         context = {
@@ -387,7 +388,7 @@ def session_stats(data: _Json) -> dict[str, JsonValue]:
 
 def stats_since(stats: _Json, before: _Json) -> dict[str, JsonValue]:
     """`stats` of session_stats without what was counted `before`; the context stays that of the whole conversation."""
-    tokens, old = _object(stats, "tokens"), _object(before, "tokens")
+    tokens, old = table_in(stats, "tokens"), table_in(before, "tokens")
     counts: dict[str, JsonValue] = {name: max(_count(tokens, name) - _count(old, name), 0) for name in tokens}
     cost_usd = max(_number(stats, "cost_usd") - _number(before, "cost_usd"), 0.0)
     messages = max(_count(stats, "messages") - _count(before, "messages"), 0)
@@ -396,16 +397,6 @@ def stats_since(stats: _Json, before: _Json) -> dict[str, JsonValue]:
 
 def _cut(text: str, limit_chars: int) -> str:
     return scrub_text(text[: limit_chars * 2])[:limit_chars]
-
-
-def _text(value: _Json, key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
-
-
-def _object(value: _Json, key: str) -> _Json:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _number(value: _Json, key: str) -> float:

@@ -15,6 +15,7 @@ from pui.domain.errors import ProtocolError
 from pui.domain.events import JsonValue
 from pui.domain.json_guard import JsonFault, ParsedJson, parse_json
 from pui.domain.jsonl import LINE_LIMIT_BYTES, JsonlDecoder, Oversized
+from pui.domain.lenient_fields import text_in
 from pui.domain.rpc_schema import COMMANDS, DIALOGS, NOTICES, RECORDS, RESPONSE, check_fields
 from pui.domain.scrub import scrub_line
 
@@ -229,7 +230,7 @@ class RpcClient:
         if faults:
             return self._fault("a response: " + "; ".join(faults))
         if not isinstance(sent_id, str) or sent_id not in self._pending:
-            detail = f": {scrub_line(_text(value, 'error'))}" if value.get("error") else ""
+            detail = f": {scrub_line(text_in(value, 'error'))}" if value.get("error") else ""
             return self._fault("a response to nothing that was asked" + detail)
         if value.get("command") not in (None, self._pending[sent_id]):
             return self._fault("a response that names another command")
@@ -240,7 +241,7 @@ class RpcClient:
                 command=self._pending.pop(sent_id),
                 ok=value["success"] is True,
                 data=data if isinstance(data, dict) else {},
-                error=_text(value, "error"),
+                error=text_in(value, "error"),
                 marks=parsed.marks,
             )
         ]
@@ -274,10 +275,10 @@ class RpcClient:
         dialog = Dialog(
             id=dialog_id,
             method=method,
-            title=_text(value, "title"),
-            message=_text(value, "message"),
+            title=text_in(value, "title"),
+            message=text_in(value, "message"),
             options=texts,
-            initial_text=_text(value, "prefill") or _text(value, "placeholder"),
+            initial_text=text_in(value, "prefill") or text_in(value, "placeholder"),
             timeout_ms=_whole_number(value.get("timeout")),
         )
         self._open_dialogs[dialog_id] = dialog
@@ -321,11 +322,6 @@ def _answer_line(dialog_id: str, value: str | None, confirmed: bool | None) -> b
     elif confirmed is not None:
         answer = {"confirmed": confirmed}
     return _line({"type": "extension_ui_response", "id": dialog_id, **answer})
-
-
-def _text(value: Mapping[str, JsonValue], key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
 
 
 def _whole_number(value: JsonValue) -> int | None:

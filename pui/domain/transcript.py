@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from pui.domain.errors import ModelError
 from pui.domain.events import JsonValue
+from pui.domain.lenient_fields import table_in, text_in
 from pui.domain.links import find_links
 from pui.domain.rpc import PiRecord
 from pui.domain.scrub import scrub_line, scrub_text
@@ -178,8 +179,8 @@ class Transcript:
         return left
 
     def _on_update(self, fields: _Json) -> list[Change]:
-        event = _object(fields, "assistantMessageEvent")
-        kind, _, phase = _text(event, "type").partition("_")
+        event = table_in(fields, "assistantMessageEvent")
+        kind, _, phase = text_in(event, "type").partition("_")
         index = event.get("contentIndex")
         if kind not in ("text", "thinking") or not isinstance(index, int):
             return []
@@ -189,12 +190,12 @@ class Transcript:
             self._blocks[index] = _Block(self._new(kind))
         block = self._blocks[index]
         if phase == "end":
-            return block.settle(_text(event, "content"), is_final=False)
-        return [block.append(_text(event, "delta"))]
+            return block.settle(text_in(event, "content"), is_final=False)
+        return [block.append(text_in(event, "delta"))]
 
     def _on_message_end(self, fields: _Json) -> list[Change]:
-        message = _object(fields, "message")
-        role = _text(message, "role")
+        message = table_in(fields, "message")
+        role = text_in(message, "role")
         if role == "assistant":
             return self._end_assistant(message)
         left, text = self._end_blocks(), _content_text(message.get("content"))
@@ -207,15 +208,15 @@ class Transcript:
         changes: list[Change] = []
         content = message.get("content")
         for index, block in enumerate(content[:OPEN_LIMIT] if isinstance(content, list) else []):
-            kind = _text(block, "type") if isinstance(block, dict) else ""
+            kind = text_in(block, "type") if isinstance(block, dict) else ""
             if kind in ("text", "thinking") and isinstance(block, dict):
                 open_block = self._blocks.pop(index, None) or _Block(self._new(kind))
-                changes += open_block.settle(_text(block, kind), is_final=True)
+                changes += open_block.settle(text_in(block, kind), is_final=True)
         return changes + self._end_blocks() + self._end_reason(message)
 
     def _end_reason(self, message: _Json) -> list[Change]:
-        reason = _text(message, "stopReason")
-        self.last_error = (_text(message, "errorMessage") or "no reason was given") if reason == "error" else ""
+        reason = text_in(message, "stopReason")
+        self.last_error = (text_in(message, "errorMessage") or "no reason was given") if reason == "error" else ""
         if self.last_error:
             return self._said("error", self.last_error, is_error=True)
         if reason == "aborted":
@@ -227,31 +228,33 @@ class Transcript:
         if len(self._tools) >= OPEN_LIMIT:
             return []
         entry = replace(
-            self._new("tool"), title=scrub_line(_text(fields, "toolName"), 80), args=_safe_args(_object(fields, "args"))
+            self._new("tool"),
+            title=scrub_line(text_in(fields, "toolName"), 80),
+            args=_safe_args(table_in(fields, "args")),
         )
-        call_id = _text(fields, "toolCallId")
+        call_id = text_in(fields, "toolCallId")
         lost = self._tools.pop(call_id, None)  # the same id again: nobody will end the first one
         self._tools[call_id] = entry
         return [*([Change(_unfinished(lost))] if lost else []), Change(entry)]
 
     def _on_tool_update(self, fields: _Json) -> list[Change]:
-        entry = self._tools.get(_text(fields, "toolCallId"))
-        return self._tool_text(entry, _object(fields, "partialResult"), fields) if entry else []
+        entry = self._tools.get(text_in(fields, "toolCallId"))
+        return self._tool_text(entry, table_in(fields, "partialResult"), fields) if entry else []
 
     def _tool_text(self, entry: Entry, result: _Json, fields: _Json) -> list[Change]:
         """pi sends the whole output so far each time; what was there before is not sent again."""
         text = _ends(scrub_text(_content_text(result.get("content"))))
-        self._tools[_text(fields, "toolCallId")] = now = replace(entry, text=text)
+        self._tools[text_in(fields, "toolCallId")] = now = replace(entry, text=text)
         is_more = text.startswith(entry.text)
         delta = text[len(entry.text) :] if is_more else text
         return [Change(now, delta, is_replaced=not is_more)] if text != entry.text else []
 
     def _on_tool_end(self, fields: _Json) -> list[Change]:
-        call_id = _text(fields, "toolCallId")
+        call_id = text_in(fields, "toolCallId")
         entry = self._tools.pop(call_id, None) or replace(
-            self._new("tool"), title=scrub_line(_text(fields, "toolName"), 80)
+            self._new("tool"), title=scrub_line(text_in(fields, "toolName"), 80)
         )
-        changes = self._tool_text(entry, _object(fields, "result"), fields)
+        changes = self._tool_text(entry, table_in(fields, "result"), fields)
         now = self._tools.pop(call_id, entry)
         duration = fields.get("durationMs")
         done = replace(
@@ -259,7 +262,7 @@ class Transcript:
             is_error=fields.get("isError") is True,
             is_final=True,
             duration_ms=int(duration) if isinstance(duration, int | float) else None,
-            diff=_patch(_object(fields, "result")),
+            diff=_patch(table_in(fields, "result")),
         )
         return coalesce([*changes, Change(done)])
 
@@ -270,23 +273,25 @@ class Transcript:
         return self._end_blocks() + left
 
     def _on_retry(self, fields: _Json) -> list[Change]:
-        text = f"Trying again ({fields.get('attempt')} of {fields.get('maxAttempts')}): {_text(fields, 'errorMessage')}"
+        text = (
+            f"Trying again ({fields.get('attempt')} of {fields.get('maxAttempts')}): {text_in(fields, 'errorMessage')}"
+        )
         return self._said("notice", text)
 
     def _on_retry_end(self, fields: _Json) -> list[Change]:
         if fields.get("success") is True:
             self.last_error = ""
             return []
-        return self._said("notice", f"Gave up trying again: {_text(fields, 'finalError')}")
+        return self._said("notice", f"Gave up trying again: {text_in(fields, 'finalError')}")
 
     def _on_compaction_end(self, fields: _Json) -> list[Change]:
-        fault = _text(fields, "errorMessage")
+        fault = text_in(fields, "errorMessage")
         return self._said(
             "notice", f"The conversation was not shortened: {fault}" if fault else "Conversation shortened."
         )
 
     def _on_extension_error(self, fields: _Json) -> list[Change]:
-        return self._said("notice", f"An extension failed: {_text(fields, 'error')}", is_error=True)
+        return self._said("notice", f"An extension failed: {text_in(fields, 'error')}", is_error=True)
 
 
 _HANDLERS = {
@@ -318,22 +323,12 @@ def shown_text(message: _Json) -> str:
 
 def _patch(result: _Json) -> str:
     """The unified patch of a tool that edits, where pi gives one and it can be shown whole."""
-    patch = scrub_text(_text(_object(result, "details"), "patch")[: DIFF_LIMIT_CHARS + 1])
+    patch = scrub_text(text_in(table_in(result, "details"), "patch")[: DIFF_LIMIT_CHARS + 1])
     return patch if len(patch) <= DIFF_LIMIT_CHARS else ""
 
 
 def _unfinished(tool: Entry) -> Entry:
     return replace(tool, is_final=True, is_error=True)
-
-
-def _text(value: _Json, key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
-
-
-def _object(value: _Json, key: str) -> _Json:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _content_text(content: JsonValue) -> str:
@@ -342,8 +337,8 @@ def _content_text(content: JsonValue) -> str:
         return content
     parts = []
     for block in content if isinstance(content, list) else []:
-        kind = _text(block, "type") if isinstance(block, dict) else ""
-        parts.append(_text(block, "text") if kind == "text" and isinstance(block, dict) else f"[{kind or 'unknown'}]")
+        kind = text_in(block, "type") if isinstance(block, dict) else ""
+        parts.append(text_in(block, "text") if kind == "text" and isinstance(block, dict) else f"[{kind or 'unknown'}]")
     return "\n".join(parts)
 
 
