@@ -70,6 +70,8 @@ class TaskFolders:
         try:
             with os.fdopen(os.open(new, _NEW_FILE, 0o600), "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(path)
         except OSError as error:
             raise mapped_write_error(error, path) from error

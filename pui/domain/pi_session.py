@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pui.domain.errors import CallerError
 from pui.domain.events import JsonValue
 from pui.domain.json_guard import ParsedJson, parse_json
+from pui.domain.session_cut import EntryPlace, SessionCut, place_of, plan_cut
 from pui.domain.transcript import Entry, said_at_ms, shown_text
 
 SESSION_LIMIT_BYTES = 16 * 1024 * 1024
-"""What is kept of one conversation; a longer one cannot be continued."""
+"""What is kept of one conversation. A longer one is cut where pi has summed it up; without that it cannot go on."""
 SESSION_VERSION = 3
 _TYPE = re.compile(r"[a-z_]{1,40}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -37,11 +38,14 @@ class PiSession:
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
+        self._places: list[EntryPlace] = []
         self._ids: set[str] = set()
         self.last_id = ""
         self.message_count = 0
         """Messages of the person in it."""
         self.size_bytes = 0
+        self.cut_count = 0
+        """How often the beginning was left out: what was written down before has to be written anew then."""
         self.fault = ""
 
     @property
@@ -60,7 +64,7 @@ class PiSession:
                 taken.append(entry)
             elif not self.fault:
                 self.fault = "pi's session has an entry that is none"
-        return taken
+        return taken[: len(taken) - self._fit()]
 
     def to_json(self) -> dict[str, JsonValue]:
         """The journal's fact `session`."""
@@ -102,14 +106,48 @@ class PiSession:
         if parent_id is not None and not (isinstance(parent_id, str) and parent_id in self._ids):
             return False
         line = _line(entry)
-        if self.size_bytes + len(line) + 1 > SESSION_LIMIT_BYTES:
-            self.fault = f"the conversation is longer than the {SESSION_LIMIT_BYTES // 2**20} MiB that are kept"
+        if self.size_bytes + len(line) + 1 > 2 * SESSION_LIMIT_BYTES:
+            self.fault = _too_long(self.cut_count)
             return False
-        self._ids.add(entry_id)
-        self._lines.append(line)
+        self._add(line, place_of(entry))
         self.message_count += _is_from_user(entry)
-        self.last_id, self.size_bytes = entry_id, self.size_bytes + len(line) + 1
         return True
+
+    def _add(self, line: bytes, place: EntryPlace) -> None:
+        self._ids.add(place.entry_id)
+        self._lines.append(line)
+        self._places.append(place)
+        self.last_id, self.size_bytes = place.entry_id, self.size_bytes + len(line) + 1
+
+    def _fit(self) -> int:
+        """Back within the limit: by a cut, else by leaving out the newest entries, which ends the keeping.
+
+        Returns how many of the newest were left out.
+        """
+        if self.size_bytes > SESSION_LIMIT_BYTES and (cut := plan_cut(self._places)) is not None:
+            self._cut(cut)
+        left_out = 0
+        while self.size_bytes > SESSION_LIMIT_BYTES:
+            self.fault = self.fault or _too_long(self.cut_count)
+            line = self._lines.pop()
+            self.size_bytes -= len(line) + 1
+            self.message_count -= _is_from_user(json.loads(line))
+            self._ids.discard(self._places.pop().entry_id)
+            self.last_id = self._places[-1].entry_id if self._places else ""
+            left_out += 1
+        return left_out
+
+    def _cut(self, cut: SessionCut) -> None:
+        lines, places = self._lines, self._places
+        self._lines, self._places, self._ids, self.size_bytes = [], [], set(), 0
+        for index in cut.kept:
+            line, place = lines[index], places[index]
+            if index in cut.parents:
+                place = replace(place, parent_id=cut.parents[index])
+                line = _line(json.loads(line) | {"parentId": place.parent_id})
+            self._add(line, place)
+        self.message_count = sum(_is_from_user(json.loads(line)) for line in self._lines)
+        self.cut_count += 1
 
 
 @dataclass(frozen=True)
@@ -168,6 +206,11 @@ def _is_entry(entry: _Json) -> bool:
     if not isinstance(at, str) or len(at) > _TIME_LIMIT_CHARS:
         return False
     return kind != "message" or (isinstance(message, dict) and isinstance(message.get("role"), str))
+
+
+def _too_long(cut_count: int) -> str:
+    told = f"the conversation is longer than the {SESSION_LIMIT_BYTES // 2**20} MiB that are kept"
+    return told + (", also from its last summing up on" if cut_count else ", and pi has not summed it up")
 
 
 def _line(value: _Json) -> bytes:

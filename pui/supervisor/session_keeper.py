@@ -79,8 +79,11 @@ class SessionKeeper:
         entries = answer.get("entries")
         if entries is None or entries == []:
             return None
+        cut_count = self.kept.cut_count
         taken = self.kept.take(entries)
-        if taken:
+        if self.kept.cut_count != cut_count:
+            await asyncio.to_thread(self._files.write, self._task_id, SESSION, self.kept.to_lines())
+        elif taken:
             await asyncio.to_thread(self._write, taken)
         return self.kept.to_json()
 

@@ -103,6 +103,100 @@ def test_the_limit_is_met_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "longer than" in session.fault and session.size_bytes == 3 * probe.size_bytes
 
 
+# a session that is too long
+
+
+def summary(entry_id: str, parent_id: str, first_kept_id: Any) -> dict[str, Any]:
+    fields = {"summary": "so far", "firstKeptEntryId": first_kept_id, "tokensBefore": 9}
+    return {"type": "compaction", "id": entry_id, "parentId": parent_id, "timestamp": AT, **fields}
+
+
+def setting(entry_id: str, parent_id: str | None, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "id": entry_id, "parentId": parent_id, "timestamp": AT, **fields}
+
+
+LONG = [
+    setting("m1", None, "model_change", provider="demo", modelId="old"),
+    setting("m2", "m1", "model_change", provider="demo", modelId="new"),
+    setting("t1", "m2", "thinking_level_change", thinkingLevel="high"),
+    setting("c1", "t1", "custom", customType="todo", data=1),
+    setting("c2", "c1", "custom", customType="notes", data=2),
+    entry("u1", "c2"),
+    entry("side", "u1"),
+    entry("u2", "u1"),
+    summary("s1", "u2", "u2"),
+    setting("c3", "s1", "custom", customType="todo", data=3),
+    entry("u3", "c3"),
+    entry("u4", "u3"),
+    summary("s2", "u4", "u4"),
+    entry("u5", "s2"),
+    entry("fork", "s2"),
+    entry("u6", "u5"),
+]
+
+
+def cut_session(entries: list[Any], monkeypatch: pytest.MonkeyPatch, share: float = 0.9) -> tuple[PiSession, list[Any]]:
+    """All entries in one answer, with a limit of `share` of their size; what was taken."""
+    whole = kept(*entries)
+    monkeypatch.setattr(pi_session, "SESSION_LIMIT_BYTES", int(whole.size_bytes * share))
+    session = PiSession()
+    return session, session.take(entries)
+
+
+@pytest.mark.threat("F3")
+def test_a_session_that_is_too_long_is_cut_at_its_last_summing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, taken = cut_session(LONG, monkeypatch)
+    assert (session.fault, session.cut_count, taken) == ("", 1, LONG)
+    lines = [json.loads(line) for line in session.to_lines().splitlines()]
+    parents = {line["id"]: line["parentId"] for line in lines}
+    assert parents == {
+        "m2": None, "t1": "m2", "c2": "t1", "c3": "c2", "u4": "c3", "s2": "u4", "u5": "s2", "fork": "s2", "u6": "u5",
+    }  # fmt: skip
+    assert list(parents) == ["m2", "t1", "c2", "c3", "u4", "s2", "u5", "fork", "u6"]
+    assert (session.message_count, session.last_id, session.entry_count) == (4, "u6", 9)
+    again = read_session(session.to_lines())
+    assert again.to_lines() == session.to_lines() and again.message_count == 4
+    assert session.take([entry("u7", "u6")]) and session.cut_count == 1, "it goes on"
+    assert session.take([entry("x", "u1")]) == [] and session.fault, "what was left out is not there any more"
+
+
+@pytest.mark.parametrize("first_kept_id", ["s", "nobody", None, ["u"], "side", "later"])
+def test_a_summing_up_that_keeps_nothing_it_can_name_stands_for_all_before_it(
+    monkeypatch: pytest.MonkeyPatch, first_kept_id: Any
+) -> None:
+    entries = [entry("u"), entry("side", "u"), summary("s", "u", first_kept_id), entry("later", "s")]
+    session, taken = cut_session(entries, monkeypatch)
+    assert (ids(session), session.fault, len(taken)) == (["s", "later"], "", 4)
+
+
+@pytest.mark.threat("F3")
+def test_without_a_summing_up_on_the_way_the_newest_entries_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for entries in (
+        [entry("a"), entry("b", "a"), entry("c", "b")],
+        [entry("a"), summary("s", "a", "a"), entry("b", "a"), entry("c", "b")],
+    ):
+        with monkeypatch.context() as patch:
+            session, taken = cut_session(entries, patch)
+            assert [item["id"] for item in taken] == [item["id"] for item in entries[:-1]]
+            assert "not summed it up" in session.fault and ids(session) == [item["id"] for item in taken]
+            assert session.message_count == ids(session).count("a") + ids(session).count("b")
+
+
+@pytest.mark.threat("F3")
+def test_a_summing_up_that_leaves_too_much_is_no_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = entry("u2", "s", message={"role": "user", "content": "x" * 5000})
+    session, taken = cut_session([entry("u"), summary("s", "u", "s"), huge], monkeypatch)
+    assert (session.cut_count, "its last summing up" in session.fault, session.last_id) == (1, True, "s")
+    assert [item["id"] for item in taken] == ["u", "s"] and ids(session) == ["s"]
+
+
+def test_one_answer_holds_at_most_twice_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pi_session, "SESSION_LIMIT_BYTES", kept(entry("a")).size_bytes)
+    session = PiSession()
+    assert [item["id"] for item in session.take([entry("a"), entry("b"), entry("c")])] == ["a"]
+    assert session.fault
+
+
 def test_a_torn_last_line_is_left_out_and_a_damaged_one_refused() -> None:
     session = PiSession()
     session.take([entry("a"), entry("b", "a")])

@@ -30,6 +30,7 @@ from pui.domain.qmp import QmpClient
 from pui.domain.qmp_log import parse_qmp_log
 from pui.domain.rpc import Dialog, PiRecord, RpcClient, RpcFault
 from pui.domain.scrub import scrub_line, scrub_text
+from pui.domain.session_cut import place_of, plan_cut
 from pui.domain.statechart import Chart
 from pui.domain.transcript import Entry, Transcript
 from pui.resources import load_chart
@@ -104,6 +105,12 @@ def pi_session(data: bytes) -> None:
         assert again.to_lines() == kept.to_lines()
         assert (again.entry_count, again.last_id) == (kept.entry_count, kept.last_id)
         assert kept.size_bytes == len(kept.to_lines()) <= SESSION_LIMIT_BYTES
+        entries = [json.loads(line) for line in kept.to_lines().splitlines()]
+        cut = plan_cut([place_of(entry) for entry in entries])
+        if cut is not None:
+            rest = [entries[at] | ({"parentId": cut.parents[at]} if at in cut.parents else {}) for at in cut.kept]
+            assert rest[-1]["id"] == kept.last_id and len(rest) < len(entries)
+            assert PiSession().take(rest) == rest, "a cut session is none"
     parsed = parse_json(data)
     if isinstance(parsed, ParsedJson):
         PiSession().take(parsed.value.get("entries"))
@@ -270,7 +277,9 @@ LOOK = FolderSnapshot(
 STREAMS = frame(1, OPEN) + frame(1, DATA, b"GET / HTTP/1.1\r\n\r\n") + frame(2, OPEN) + frame(1, FIN) + frame(2, RESET)
 SESSION = (
     b'{"type":"model_change","id":"a1","parentId":null,"timestamp":"2026-01-02T03:04:05.000Z"}\n'
-    b'{"type":"message","id":"b2","parentId":"a1","timestamp":"2026-01-02","message":{"role":"user","content":"x"}}'
+    b'{"type":"message","id":"b2","parentId":"a1","timestamp":"2026-01-02","message":{"role":"user","content":"x"}}\n'
+    b'{"type":"compaction","id":"c3","parentId":"b2","timestamp":"2026-01-02","firstKeptEntryId":"b2"}\n'
+    b'{"type":"custom","id":"d4","parentId":"c3","timestamp":"2026-01-02","customType":"x"}'
 )
 MARKUP = b"# x\n```\n<script>\n```\n<img src=x onerror=y> ![a](b) </pre></section><!-- &lt; ~~~ `` <svg/onload=1>"
 TEXT = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eabc \u2028 \x85 \x9b1m \U000e0041".encode()

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pui.adapters.paths import app_paths
-from pui.domain import guest_config
+from pui.domain import guest_config, pi_session
+from pui.domain.events import JsonValue
 from pui.domain.model_policy import DEMO_CHOICE, ModelChoice, SecretText
+from pui.domain.pi_session import PiSession
 from pui.domain.rpc import PiRecord, Response, RpcClient, RpcFault
 from pui.domain.transcript import Entry, Transcript
 from pui.packbuild import lock as pack_lock
@@ -102,10 +104,20 @@ def _write_files(agent_dir: Path, choice: ModelChoice, move: Callable[[str], str
     (agent_dir / "settings.json").write_text(json.dumps(guest_config.settings_json()))
 
 
+def _write_session(file: Path, kept: bytes) -> None:
+    if kept:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(kept)
+
+
 async def _play(
-    installation: Path, scratch: Path, choice: ModelChoice, act: Callable[[Session], Awaitable[None]]
+    installation: Path,
+    scratch: Path,
+    choice: ModelChoice,
+    act: Callable[[Session], Awaitable[None]],
+    kept: bytes = b"",
 ) -> None:
-    """Start pi as planned, wait for get_state, act, close its stdin and see it end well."""
+    """Start pi as planned, with a session file when one is given; wait for get_state, act, see it end well."""
     moved = {
         guest_config.PI_ENTRY: str(installation / "pi/dist/bundle/cli.js"),
         guest_config.NODE: str(installation / "node"),
@@ -121,8 +133,9 @@ async def _play(
     async with rig(choice) as made:
         moved[guest_config.RELAY_URL] = f"http://127.0.0.1:{made.port}"
         _write_files(Path(move(guest_config.AGENT_DIR)), choice, move)
+        _write_session(Path(move(guest_config.SESSION_FILE)), kept)
         process = await asyncio.create_subprocess_exec(
-            *map(move, guest_config.pi_argv(choice)),
+            *map(move, guest_config.pi_argv(choice, has_session=bool(kept))),
             env={name: move(value) for name, value in guest_config.PI_ENVIRONMENT.items()},
             cwd=scratch / "workspace",
             stdin=asyncio.subprocess.PIPE,
@@ -246,3 +259,58 @@ def test_real_providers_are_asked_on_allowed_paths_with_our_key(
     assert head.startswith(f"POST /base{path} HTTP/1.1\r\n") and "sk-canary-9" in head and TOKEN not in head
     told = [file for file in workspace.parent.rglob("*") if file.is_file() and b"sk-canary-9" in file.read_bytes()]
     assert told == []
+
+
+LONG_TEXT = "x" * 100_000
+"""Some twenty thousand tokens: as much as pi keeps when it sums up."""
+
+
+def test_a_session_that_was_cut_is_to_pi_what_the_whole_one_is(
+    installation: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real summing up in a real session; then the same pi on the whole file and on the cut one."""
+    entries: list[JsonValue] = []
+    held: list[JsonValue] = []
+
+    async def ask(session: Session, command: str) -> Mapping[str, JsonValue]:
+        session.responses.pop(command, None)
+        session.send(session.client.command(command).line)
+        await session.until(lambda: command in session.responses)
+        answer = session.responses[command]
+        assert answer.ok, answer
+        return answer.data
+
+    async def talk(session: Session) -> None:
+        for text in (f"@text one {LONG_TEXT}", f"@text two {LONG_TEXT}", "@text three"):
+            await session.prompt(text)
+            await session.settle()
+        await ask(session, "compact")
+        await session.prompt("@text four")
+        await session.settle()
+        entries.extend((await ask(session, "get_entries"))["entries"])  # type: ignore[arg-type]
+        held.append((await ask(session, "get_messages"))["messages"])
+
+    async def look(session: Session) -> None:
+        held.append((await ask(session, "get_messages"))["messages"])
+        held.append((await ask(session, "get_state"))["thinkingLevel"])
+        await session.prompt("@text five")
+        await session.settle()
+        assert session.transcript.model_error() is None
+
+    _run(installation, workspace, talk)
+    whole = PiSession()
+    whole.take(entries)
+    assert not whole.fault
+    monkeypatch.setattr(pi_session, "SESSION_LIMIT_BYTES", whole.size_bytes - 1)
+    cut = PiSession()
+    cut.take(entries)
+    assert (cut.fault, cut.cut_count) == ("", 1) and cut.size_bytes < whole.size_bytes - len(LONG_TEXT)
+    for number, kept in enumerate((whole, cut)):
+        scratch = workspace.parent / f"again{number}"
+        (scratch / "workspace").mkdir(parents=True)
+        file = kept.to_file("t2", str(scratch / "workspace"), 1_795_702_473_809_000_000)
+        asyncio.run(_play(installation, scratch, DEMO_CHOICE, look, file))
+    at_the_end, of_whole, thinking, of_cut, thinking_of_cut = held
+    assert of_cut == of_whole and thinking_of_cut == thinking
+    assert "two" in str(of_cut) and LONG_TEXT in str(of_whole) and len(str(of_cut)) < 2 * len(LONG_TEXT)
+    assert [m["role"] for m in of_cut] == [m["role"] for m in at_the_end]  # type: ignore[call-overload, union-attr, index]
