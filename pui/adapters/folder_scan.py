@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +43,13 @@ _NAMES_ONLY = ScanLimits(
 """For a list of names: no text is read, and what tools fill with thousands of files does not use up the limit."""
 
 
-def scan_folder(path: Path, limits: ScanLimits | None = None) -> FolderSnapshot:
-    """Everything below `path` up to the limits. What vanishes meanwhile is left out.
+def scan_folder(path: Path, limits: ScanLimits | None = None, known: FolderSnapshot | None = None) -> FolderSnapshot:
+    """Everything below `path` up to the limits. What vanishes meanwhile is left out; what `known` has with the same
+    stamp is taken from there.
 
     Raises HostError host.permission when the folder itself cannot be opened. Blocks: run it in a thread.
     """
-    scan = _Scan(limits or ScanLimits())
+    scan = _Scan(limits or ScanLimits(), {} if known is None else known.entries)
     try:
         root = os.open(path, _OPEN_FOLDER)
     except OSError as error:
@@ -63,8 +64,8 @@ def scan_folder(path: Path, limits: ScanLimits | None = None) -> FolderSnapshot:
 class HostFolderScanner:
     """ports.FolderScanner."""
 
-    def scan(self, folder: Path) -> FolderSnapshot:
-        return scan_folder(folder)
+    def scan(self, folder: Path, known: FolderSnapshot | None = None) -> FolderSnapshot:
+        return scan_folder(folder, known=known)
 
     def names(self, folder: Path) -> list[str]:
         return list(scan_folder(folder, _NAMES_ONLY).entries)
@@ -73,6 +74,7 @@ class HostFolderScanner:
 @dataclass
 class _Scan:
     limits: ScanLimits
+    known: Mapping[str, FolderEntry]
     entries: dict[str, FolderEntry] = field(default_factory=dict)
     is_complete: bool = True
     read_bytes: int = 0
@@ -84,7 +86,7 @@ class _Scan:
                 if name not in self.limits.passed_over:
                     self._descend(folder, name, path, depth)
             else:
-                self.entries[path] = self._entry(folder, name, status)
+                self.entries[path] = self._entry(folder, name, status, self.known.get(path))
 
     def _children(self, folder: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         """Sorted, so that a limit cuts the same names in both looks; never more than the limit is held."""
@@ -118,12 +120,15 @@ class _Scan:
         finally:
             os.close(inner)
 
-    def _entry(self, folder: int, name: str, status: os.stat_result) -> FolderEntry:
+    def _entry(self, folder: int, name: str, status: os.stat_result, known: FolderEntry | None) -> FolderEntry:
         stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         if stat.S_ISLNK(status.st_mode):
             return FolderEntry("link", 0, stamp, target=_target(folder, name))
         if not stat.S_ISREG(status.st_mode):
             return FolderEntry("other", 0, stamp)
+        if known is not None and (known.kind, known.stamp) == ("file", stamp):
+            self.read_bytes += 0 if known.text is None else status.st_size
+            return known
         text = self._text(folder, name, status.st_size)
         return FolderEntry("file", status.st_size, stamp, bool(status.st_mode & 0o111), text)
 

@@ -91,6 +91,15 @@ def diff_snapshots(before: FolderSnapshot, after: FolderSnapshot) -> FolderDiff:
     return FolderDiff(tuple(changes), is_complete)
 
 
+def count_differences(before: FolderSnapshot, after: FolderSnapshot) -> tuple[int, int]:
+    """How many changes `diff_snapshots` would list, how many of them with a warning; no text is compared by lines."""
+    names = before.entries.keys() | after.entries.keys()
+    changed = [name for name in names if _differs(before.entries.get(name), after.entries.get(name))]
+    kept = (after.entries.get(name) for name in changed)
+    flagged = sum(entry is not None and bool(_warning(name, entry)) for name, entry in zip(changed, kept, strict=True))
+    return min(len(changed), CHANGE_LIMIT), min(flagged, CHANGE_LIMIT)
+
+
 def _differs(old: FolderEntry | None, new: FolderEntry | None) -> bool:
     """Text decides where it is known; else the stamp does."""
     if old is None or new is None:

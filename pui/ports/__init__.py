@@ -364,8 +364,10 @@ class Folders(Protocol):
 class FolderScanner(Protocol):
     """Looks into a folder that a guest may be writing to. Follows no link, opens no special file, runs nothing."""
 
-    def scan(self, folder: Path) -> FolderSnapshot:
-        """Names and texts below `folder`, up to limits. Blocks. Raises HostError("host.permission")."""
+    def scan(self, folder: Path, known: FolderSnapshot | None = None) -> FolderSnapshot:
+        """Names and texts below `folder`, up to limits. Blocks. Raises HostError("host.permission").
+
+        A file whose stamp is that in `known` is not read again: for counts, not for what a person is shown."""
 
     def names(self, folder: Path) -> Sequence[str]:
         """Names below `folder`, relative, with "/", without what tools keep for themselves. Blocks. Raises the same."""

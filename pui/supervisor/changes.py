@@ -15,7 +15,7 @@ from pui.domain.changes_view import LATER, NO_FOLDERS, NOT_STARTED, FolderResult
 from pui.domain.errors import HostError, PuiError
 from pui.domain.events import JsonValue
 from pui.domain.folder_baseline import Baseline, render_baseline
-from pui.domain.folder_diff import diff_snapshots
+from pui.domain.folder_diff import FolderSnapshot, count_differences, diff_snapshots
 from pui.domain.task_files import BASELINE, CHANGES_DIFF, CHANGES_VIEW
 from pui.ports import ChosenFolder, FolderScanner, TaskFiles
 
@@ -34,6 +34,7 @@ class FolderChanges:
         self.fault: HostError | None = None
         self._folders: tuple[ChosenFolder, ...] | None = None
         self._baseline: asyncio.Future[dict[Path, Baseline]] | None = None
+        self._counting: asyncio.Future[dict[str, JsonValue]] | None = None
         self.results: tuple[FolderResult, ...] = ()
 
     @property
@@ -55,9 +56,9 @@ class FolderChanges:
 
     async def end(self) -> None:
         """Forget the look before, which may be large. A look that goes on in its thread is waited for."""
-        if self._baseline is not None:
-            await asyncio.gather(self._baseline, return_exceptions=True)
-        self._baseline = None
+        left = [work for work in (self._baseline, self._counting) if work is not None]
+        await asyncio.gather(*left, return_exceptions=True)
+        self._baseline = self._counting = None
 
     async def compare(self) -> tuple[FolderResult, ...]:
         """Each folder as it is now against what it was."""
@@ -65,6 +66,27 @@ class FolderChanges:
             return tuple(FolderResult(folder.path, folder.read_only, None) for folder in self._folders or ())
         before = await asyncio.shield(self._baseline)
         return await asyncio.to_thread(self._compare, before)
+
+    async def count(self) -> dict[str, JsonValue] | None:
+        """What count_changes would tell now, None when no folder may be written to. It costs a walk over the names:
+        only files whose stamp is another than before are read."""
+        if self._baseline is None:
+            return None
+        before = await asyncio.shield(self._baseline)
+        self._counting = asyncio.ensure_future(asyncio.to_thread(self._count, before))
+        return await asyncio.shield(self._counting)
+
+    def _count(self, before: dict[Path, Baseline]) -> dict[str, JsonValue]:
+        changed, flagged, is_complete = 0, 0, True
+        for path, look in before.items():
+            after = look if isinstance(look, str) else look_into(self._scanner, path, look)
+            if isinstance(look, str) or isinstance(after, str):
+                is_complete = False
+                continue
+            more, more_flagged = count_differences(look, after)
+            changed, flagged = changed + more, flagged + more_flagged
+            is_complete = is_complete and look.is_complete and after.is_complete
+        return {"changed": changed, "flagged": flagged, "is_complete": is_complete}
 
     async def view(self, at_ms: int) -> tuple[dict[str, JsonValue], tuple[FolderResult, ...]]:
         """The ChangesView of this moment."""
@@ -100,10 +122,10 @@ class FolderChanges:
         return compare_folder(self._scanner, folder.path, before)
 
 
-def look_into(scanner: FolderScanner, path: Path) -> Baseline:
+def look_into(scanner: FolderScanner, path: Path, known: FolderSnapshot | None = None) -> Baseline:
     """What is in a folder now, or why nobody can tell. Blocks."""
     try:
-        return scanner.scan(path)
+        return scanner.scan(path, known)
     except PuiError as fault:
         return fault.message
 

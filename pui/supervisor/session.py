@@ -33,6 +33,7 @@ SEND_WAIT_S = 10.0
 up. Later ends are told in the transcript."""
 LONG_LIMIT_S = 3600.0
 FEED_LIMIT = 4000
+WORK = frozenset({"tool_execution_end", "agent_settled"})
 TRANSCRIPT_LIMIT_CHARS = 512 * 1024 * 1024
 
 Result = TypeVar("Result")
@@ -63,7 +64,8 @@ SessionEvent = Change | AgentState | PanelChanged | Dialog | DialogsClosed | Not
 class Session:
     """One pi. `attach` once the port is connected, then `run` reads until it closes.
 
-    `panel` and `log` are what a page shows; `on_news` is called when a row of the task list may look different.
+    `panel` and `log` are what a page shows; `on_news` is called when a row of the task list may look different,
+    `on_work` when a tool of pi has ended or pi has settled.
     """
 
     def __init__(self, transcript_file: JournalFile, clock: Clock, agent_chart: Chart, first_key: int = 1) -> None:
@@ -85,6 +87,7 @@ class Session:
         self.log = EntryLog(first_key=first_key)
         self.feed: Feed[SessionEvent] = Feed(FEED_LIMIT)
         self.on_news: Callable[[], None] = lambda: None
+        self.on_work: Callable[[], None] = lambda: None
 
     # the channel
 
@@ -324,6 +327,8 @@ class Session:
                 self._take(event)
         for change in coalesce(changes):
             self._tell_change(change)
+        if any(isinstance(event, PiRecord) and event.type in WORK for event in events):
+            self.on_work()
         if is_news:
             self.feed.append(PanelChanged())
         if not self._client.is_busy and any(isinstance(e, PiRecord) and e.type == "agent_settled" for e in events):

@@ -28,6 +28,7 @@ from pui.domain.task_files import SESSION
 from pui.domain.views import OVER
 from pui.ports import BusyFolder, ChosenFolder
 from pui.supervisor.activities import FolderCheck, TaskActivities
+from pui.supervisor.change_count import ChangeCount
 from pui.supervisor.changes import FolderChanges, store_changes
 from pui.supervisor.feed import Feed
 from pui.supervisor.model_choice import choose_model
@@ -47,6 +48,7 @@ from pui.supervisor.services import Services
 from pui.supervisor.session import Session
 from pui.supervisor.session_keeper import SessionKeeper
 from pui.supervisor.task_journal import TaskJournal
+from pui.supervisor.watching import end_all
 
 KEPT_OVER_TASKS = 8
 """Tasks that are over and still held with their conversation in memory; the others are read from the disk."""
@@ -279,11 +281,16 @@ class Supervisor:
         self, task_id: str, runner: TaskRunner, journal: TaskJournal, session: Session, changes: FolderChanges
     ) -> None:
         structlog.contextvars.bind_contextvars(task_id=task_id, state="created")
+        count = ChangeCount(changes, journal, self._services.clock)
+        session.on_work = count.want
+        counting = count.begin(f"count-{task_id}")
         try:
             await runner.run()
+            await end_all([counting])  # the count of the end is the last one
             await judge_boot(self._services, journal)
             await self._keep_changes(task_id, journal, changes)
         finally:
+            await end_all([counting])
             await changes.end()
             await session.end()
             journal.close()

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from pui.domain.errors import PuiError
+from pui.domain.task import MountRequest, TaskSpec
 from pui.supervisor import guest_work, session
+from pui.supervisor.change_count import PAUSE_S
 from tests.shell.task_rig import TaskRig
 from tests.support.fake_guest import FakeScript
 from tests.support.machines import short_folder
-from tests.support.playbook import files_below, until
+from tests.support.playbook import files_below, until, until_state
 from tests.support.simulated_ports import SimulatedPorts, fault
 
 Story = Callable[[TaskRig], Awaitable[None]]
@@ -466,3 +468,29 @@ def test_links_of_an_entry_are_found_on_this_side(folder: Path) -> None:
         await rig.finish(live.task_id)
 
     play(folder, story, FakeScript(stays_busy=True))
+
+
+def test_the_list_counts_changed_files_while_the_task_runs(folder: Path) -> None:
+    """Nobody has opened the task's changes: that pi has worked is reason enough, once in a pause."""
+    project = "/home/ann/project"
+
+    async def story(rig: TaskRig) -> None:
+        await rig.call("app.hello")
+        rig.world.trees[project] = {"a.py": "1"}
+        spec = TaskSpec("go", (MountRequest(Path(project)),), is_interactive=True)
+        task_id = rig.supervisor.create(spec)
+        await rig.call("task.start", task_id=task_id)
+        await until_state(rig.supervisor, task_id, "running")
+        live = rig.supervisor.live(task_id)
+        await until(lambda: "stats" in live.journal.view.facts, "never settled")
+        rig.world.trees[project] |= {"a.py": "2", "setup.py": "evil"}
+        await rig.call("agent.send", task_id=task_id, message="again", how="prompt")
+        await until(lambda: rig.world.guest.prompts == ["go", "again"], "the second prompt")
+        await until(lambda: not live.session.panel.is_busy, "never settled again")
+        await rig.world.clock.advance(PAUSE_S)
+        await until(lambda: any(row["row"]["changed_files"] for row in rig.of("task")), "the list does not know")
+        row = rig.of("task")[-1]["row"]
+        assert (row["state"], row["changed_files"], row["flagged_files"]) == ("running", 2, 1)
+        await rig.finish(task_id)
+
+    play(folder, story)

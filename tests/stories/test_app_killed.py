@@ -255,7 +255,7 @@ def test_a_folder_that_took_the_place_of_the_chosen_one_is_not_looked_into(base:
 
 @pytest.mark.threat("J5")
 def test_the_changes_of_a_task_that_another_app_runs_are_shown_as_of_now(base: Base) -> None:
-    base.prepare(FakeScript(hang_in="prompt"))
+    base.prepare(FakeScript(hang_in="prompt", recording="sessions"))  # no tool: that app has no reason to count
     with app_program(base) as process:
         brought_to(process, base, "running")
         (base.project / "README.md").write_text("bye\n")

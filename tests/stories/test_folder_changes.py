@@ -26,9 +26,9 @@ def test_the_look_before_is_over_before_the_guest_can_write(folder: Path) -> Non
     world, may_look = SimulatedPorts(folder), threading.Event()
     look = world.scan
 
-    def scan(path: Path) -> FolderSnapshot:
+    def scan(path: Path, known: FolderSnapshot | None = None) -> FolderSnapshot:
         assert may_look.wait(20)
-        return look(path)
+        return look(path, known)
 
     world.scan = scan  # type: ignore[method-assign]
 

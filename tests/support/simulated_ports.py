@@ -314,7 +314,7 @@ class SimulatedPorts:
             chosen.append(ChosenFolder(path, mount.read_only, device, inode))
         return tuple(chosen)
 
-    def scan(self, folder: Path) -> FolderSnapshot:
+    def scan(self, folder: Path, known: FolderSnapshot | None = None) -> FolderSnapshot:
         self._fail_at("scan")
         tree = self.trees.get(str(folder), {})
         return FolderSnapshot({name: FolderEntry("file", len(text), (1,), text=text) for name, text in tree.items()})
