@@ -176,7 +176,7 @@ def test_a_torn_or_foreign_journal_stops_no_start(base: Base) -> None:
 
 def killed_while_running(base: Base) -> str:
     """The task's id; the guest had changed, made and removed something when the app was killed."""
-    base.prepare(FakeScript(hang_in="prompt"))
+    base.prepare(FakeScript(hang_in="prompt", recording="sessions"))  # no tool: nothing was counted
     (base.project / "old.bin").write_bytes(b"\0\1")
     with app_program(base) as process:
         brought_to(process, base, "running")
