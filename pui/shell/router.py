@@ -6,7 +6,10 @@ something. Never: a traceback or the text of an unexpected exception across the 
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import Callable
+from types import ModuleType
 
 import structlog
 
@@ -31,6 +34,7 @@ class Router:
         self._unanswered = 0
         self._allowance = BURST
         self._counted_s = clock.monotonic_s()
+        self._importing: asyncio.Future[ModuleType] | None = None
 
     async def answer(self, text: bytes | str) -> dict[str, JsonValue] | None:
         """The reply to one call. None when it is not from our page or cannot even be read as a call."""
@@ -57,9 +61,17 @@ class Router:
             raise CallerError("caller.too_fast", "too many calls at one time")
         self._allowance -= 1
 
+    async def _import_schemas(self) -> None:
+        """Once, and not on the loop: it takes as long as three frames. Calls that wait for it keep their order."""
+        if self._importing is None:
+            self._importing = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "jsonschema"))
+        await asyncio.shield(self._importing)
+
     async def _run(self, call: Call) -> dict[str, JsonValue]:
         try:
             verb = self._table.find(call.method)
+            if not verb.is_plain(call.params):
+                await self._import_schemas()
             verb.check(call.params)
             return ok_reply(call.id, await verb.handle(**call.params))
         except PuiError as error:

@@ -67,13 +67,17 @@ class Verb:
 
     def check(self, params: Mapping[str, JsonValue]) -> None:
         """Raises CallerError("caller.bad_request") that says where the params do not fit; it quotes no value."""
-        if not params and not self.schema.get("properties", True):
-            return  # app.hello: the page's first call does not wait for the library of schemas
+        if self.is_plain(params):
+            return
         fault = next(iter(self._validator.iter_errors(params)), None)
         if fault is not None:
             place = "/".join(str(part) for part in fault.absolute_path) or "params"
             message = f"{self.name}: {scrub_line(place, 80)} does not fit ({fault.validator})"
             raise CallerError("caller.bad_request", message)
+
+    def is_plain(self, params: Mapping[str, JsonValue]) -> bool:
+        """No params, and none may be: as app.hello, which does not wait for the library of schemas."""
+        return not params and not self.schema.get("properties", True)
 
     @cached_property
     def _validator(self) -> Validator:
@@ -81,7 +85,7 @@ class Verb:
 
 
 def _validator(schema: Schema) -> Validator:
-    # Late: the import takes 50 ms, and the window is opened meanwhile.
+    # Late: the import takes 50 ms, and the window is opened meanwhile (the router has done it before).
     from jsonschema import Draft202012Validator, validators
 
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)

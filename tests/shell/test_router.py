@@ -6,7 +6,11 @@ In: texts, a clock that moves when told. Out: replies. Never: a carrier.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import sys
+import threading
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -161,3 +165,36 @@ def test_a_verb_twice_is_a_bug() -> None:
     verb = Verb("a.b", object_schema({}), _answer)
     with pytest.raises(ValueError, match="twice"):
         VerbTable([verb, verb])
+
+
+def test_the_schemas_are_imported_beside_the_loop_and_calls_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    may_go_on = threading.Event()
+    done: list[str] = []
+
+    def import_module(name: str) -> ModuleType:
+        threads.append(threading.current_thread().name)
+        may_go_on.wait(10)
+        return sys.modules[name]
+
+    async def note(text: str) -> JsonValue:
+        done.append(text)
+        return None
+
+    async def scenario() -> None:
+        router = _router(
+            Verb("a.hello", object_schema({}), _answer), Verb("a.note", object_schema({"text": text_schema(9)}), note)
+        )
+        calls = [asyncio.ensure_future(router.answer(_text("a.note", {"text": text}))) for text in ("one", "two")]
+        await settle()
+        assert _code(await router.answer(_text("a.hello"))) == "ok", "the first call waits for no library"
+        assert done == []
+        may_go_on.set()
+        assert [_code(reply) for reply in await asyncio.gather(*calls)] == ["ok", "ok"]
+
+    importlib.import_module("jsonschema")
+    monkeypatch.setattr("pui.shell.router.importlib.import_module", import_module)
+    asyncio.run(scenario())
+    assert done == ["one", "two"]
+    assert len(threads) == 1
+    assert threads[0] != threading.main_thread().name
