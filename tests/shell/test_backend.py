@@ -5,13 +5,15 @@ In: environments, what could be imported. Out: choices and errors. Never: an imp
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from pui.domain.errors import PuiError
-from pui.shell.backend import choose_backend, prepare_environment
+from pui.shell.backend import Backend, choose_backend, find_version, has_gpu, prepare_environment
 from pui.shell.window_kit import PagePolicy, without_devtools
 
 SCREEN = {"DISPLAY": ":1"}
@@ -52,6 +54,11 @@ def test_the_version_of_pyside_that_crashes_is_refused_by_name() -> None:
     assert choose(SCREEN, ["PySide6"], "6.12.0") == expected
 
 
+def test_the_version_is_the_one_that_is_installed() -> None:
+    assert find_version("PySide6") == importlib.metadata.version("PySide6")
+    assert find_version("no_such_module") == ""
+
+
 def test_what_is_missing_is_told_with_the_line_that_installs_it() -> None:
     with pytest.raises(PuiError) as caught:
         choose_backend(SCREEN, is_linux=True, has_module=lambda _name: False)
@@ -64,6 +71,32 @@ def test_the_sandbox_is_off_for_root_on_qt_only(backend: str, user_id: int, is_o
     environ: dict[str, str] = {}
     prepare_environment(backend, environ, user_id)  # type: ignore[arg-type]
     assert ("QTWEBENGINE_DISABLE_SANDBOX" in environ) is is_off
+
+
+def test_qt_draws_by_itself_where_no_graphics_processor_would() -> None:
+    def chosen(backend: Backend, *, is_linux: bool = True, has_one: bool = False, **environ: str) -> str | None:
+        prepare_environment(backend, environ, 1000, is_linux=is_linux, may_use_gpu=lambda: has_one)
+        return environ.get("QT_QUICK_BACKEND")
+
+    assert chosen("qt") == "software"
+    assert chosen("qt", has_one=True) is None
+    assert chosen("qt", is_linux=False) is None
+    assert chosen("gtk") is None
+    assert chosen("qt", QT_QUICK_BACKEND="rhi") == "rhi", "what the person has said stays"
+
+
+def test_a_graphics_processor_is_a_node_that_can_be_opened(tmp_path: Path) -> None:
+    assert not has_gpu(tmp_path)
+    (tmp_path / "dri").mkdir()
+    (tmp_path / "dri" / "card0").touch()
+    assert not has_gpu(tmp_path), "a screen without anything that draws"
+    (tmp_path / "dri" / "renderD128").touch()
+    assert has_gpu(tmp_path)
+    (tmp_path / "dri" / "renderD128").unlink()
+    (tmp_path / "dri" / "renderD128").symlink_to(tmp_path / "gone")
+    assert not has_gpu(tmp_path), "one that cannot be opened"
+    (tmp_path / "nvidia0").touch()
+    assert has_gpu(tmp_path)
 
 
 def test_i10_an_inspector_needs_the_developer_switch() -> None:
