@@ -57,10 +57,21 @@ def program(*names: str) -> str:
 
 
 @contextmanager
-def xvfb(screen: str = SCREEN) -> Iterator[str]:
+def xvfb(screen: str = SCREEN, options: Sequence[str] = ()) -> Iterator[str]:
     """A screen of its own (":7"): the server itself picks a number that is free."""
     reading, writing = os.pipe()
-    words = [program("Xvfb"), "-displayfd", str(writing), "-screen", "0", screen, "-nolisten", "tcp", "-noreset"]
+    words = [
+        program("Xvfb"),
+        "-displayfd",
+        str(writing),
+        "-screen",
+        "0",
+        screen,
+        "-nolisten",
+        "tcp",
+        "-noreset",
+        *options,
+    ]
     with subprocess.Popen(words, pass_fds=(writing,), stderr=subprocess.DEVNULL) as server:
         os.close(writing)
         try:
