@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pui.domain.errors import CallerError
 from pui.domain.events import JsonValue
 from pui.domain.json_guard import ParsedJson, parse_json
-from pui.domain.session_cut import EntryPlace, SessionCut, place_of, plan_cut
+from pui.domain.session_cut import EntryPlace, SessionCut, lacks_its_beginning, place_of, plan_cut, way_to
 from pui.domain.transcript import Entry, said_at_ms, shown_text
 
 SESSION_LIMIT_BYTES = 16 * 1024 * 1024
@@ -85,18 +85,17 @@ class PiSession:
         """What pi knew before the person's message `said`: the ancestors of its entry, and nothing else.
 
         pi's entries are a tree by their parents; one beside the way to the message belongs to another branch.
-        Raises CallerError("talk.not_kept") when the message is not in here, or cannot be told from others.
+        Raises CallerError("talk.not_kept") when the message is not in here, cannot be told from others, or stands
+        where the session was cut.
         """
         entries: list[dict[str, JsonValue]] = [json.loads(line) for line in self._lines]
-        found = _find_message(entries, said)
-        parents = {str(entry["id"]): entry.get("parentId") for entry in entries}
-        way: set[str] = set()
-        at = found.get("parentId")
-        while isinstance(at, str):  # parents were known before their children: no circle
-            way.add(at)
-            at = parents[at]
+        way = way_to(self._places, _find_message(entries, said))
+        if lacks_its_beginning(self._places, way):
+            raise CallerError(
+                "talk.not_kept", "what was said before this message is kept only as pi summed it up later"
+            )
         branch = PiSession()
-        branch.take([entry for entry in entries if str(entry["id"]) in way])
+        branch.take([entries[index] for index in way[:-1]])
         return branch
 
     def _accept(self, entry: _Json) -> bool:
@@ -177,15 +176,15 @@ def read_session(raw: bytes) -> PiSession:
     return session
 
 
-def _find_message(entries: Sequence[_Json], said: Entry) -> _Json:
-    """By pi's own time and the text; by the text alone (of transcripts without the time) only where it occurs once."""
+def _find_message(entries: Sequence[_Json], said: Entry) -> int:
+    """Where it is: by pi's own time and the text; by the text alone (transcripts without the time) where it is once."""
     found = []
-    for entry in entries:
+    for index, entry in enumerate(entries):
         message = entry.get("message")
         if isinstance(message, dict) and _is_from_user(entry) and shown_text(message) == said.text:
-            found.append((said_at_ms(message), entry))
+            found.append((said_at_ms(message), index))
     if said.said_ms:
-        found = [(at_ms, entry) for at_ms, entry in found if at_ms == said.said_ms][:1]
+        found = [(at_ms, index) for at_ms, index in found if at_ms == said.said_ms][:1]
     if len(found) != 1:
         how = "is not in what was kept of pi's session" if not found else "occurs more than once in pi's session"
         raise CallerError("talk.not_kept", f"the message {how}")

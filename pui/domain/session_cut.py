@@ -51,7 +51,7 @@ def place_of(entry: Mapping[str, JsonValue]) -> EntryPlace:
 def plan_cut(places: Sequence[EntryPlace]) -> SessionCut | None:
     """None when there is no summing up on the way to the newest entry, or nothing before it."""
     at = {place.entry_id: index for index, place in enumerate(places)}
-    way = _way(places, at)
+    way = way_to(places, len(places) - 1)
     summed = next((step for step in range(len(way) - 1, -1, -1) if places[way[step]].kind == "compaction"), None)
     if summed is None:
         return None
@@ -70,10 +70,19 @@ def plan_cut(places: Sequence[EntryPlace]) -> SessionCut | None:
     return SessionCut(tuple(sorted(kept)), {chain[0]: None, **parents})
 
 
-def _way(places: Sequence[EntryPlace], at: Mapping[str, int]) -> list[int]:
-    """From the first entry to the newest one. Parents come before their children: no circle."""
+def lacks_its_beginning(places: Sequence[EntryPlace], way: Sequence[int]) -> bool:
+    """True when what was said before a way was cut off, and the summing up that stands for it is not on the way."""
+    first = next((places[index] for index in way if places[index].kind.split(" ")[0] not in _SETTINGS), None)
+    on_way = {places[index].entry_id for index in way}
+    sums = (place for place in places if place.first_kept_id and place.entry_id not in on_way)
+    return first is not None and any(place.first_kept_id == first.entry_id for place in sums)
+
+
+def way_to(places: Sequence[EntryPlace], end: int) -> list[int]:
+    """From the first entry to the one at `end`, -1 for none. Parents come before their children: no circle."""
+    at = {place.entry_id: index for index, place in enumerate(places)}
     way: list[int] = []
-    index: int | None = len(places) - 1 if places else None
+    index: int | None = end if end >= 0 else None
     while index is not None:
         way.append(index)
         parent_id = places[index].parent_id

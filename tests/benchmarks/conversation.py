@@ -1,6 +1,6 @@
-"""Long conversations: opening a stored one, paging back, opening a live one, and 100,000 streamed pieces.
+"""Long conversations: opening a stored one, paging back, finding in it, streamed pieces; counting changed files.
 
-In: made-up transcripts of 5,000 messages. Out: milliseconds. Never: a machine, a page.
+In: made-up transcripts of 5,000 messages, a folder of 12,000 files. Out: milliseconds. Never: a machine, a page.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pui.adapters.folder_scan import scan_folder
 from pui.adapters.journal_file import JsonlFile, lines_from_the_end
 from pui.domain.entry_log import EntryPage
+from pui.domain.folder_diff import count_differences
 from pui.domain.history import page_of_history
+from pui.domain.talk_search import TalkSearch
 from pui.domain.transcript import Entry
 from pui.domain.views import entry_view
 from pui.resources import load_chart
@@ -26,6 +29,9 @@ from tests.support.simulated import MemoryJournal, SimulatedClock
 MESSAGES = 5000
 PIECES = 100_000
 PAGE = 200
+FILES = 12_000
+QUERIES = ("zebra", "日本", "Grüße")
+"""Plain; without case, found by its escapes; with case beyond ASCII: every line is parsed."""
 WORDS = "the quick brown fox jumps over the lazy dog and reads https://example.org/a?b=c again; " * 12
 
 
@@ -38,9 +44,11 @@ def measure(_pack: Path, rounds: int) -> list[Table]:
             (f"stored: last {PAGE} of {MESSAGES} messages", _ms(lambda: _page(path, None), rounds)),
             (f"stored: first {PAGE} of them", _ms(lambda: _page(path, PAGE), rounds)),
         ]
+        rows += [(f"stored: find {query!r} in all", _ms(lambda q=query: _find(path, q), rounds)) for query in QUERIES]
         size_mib = path.stat().st_size / (1 << 20)
     return [
         Table(f"history ({size_mib:.0f} MiB)", ("what", "ms"), rows),
+        Table("folder", ("what", "ms"), _folder_rows(rounds)),
         Table("stream", ("what", "ms"), [(f"{PIECES} pieces of text into a session", f"{_stream_ms(rounds):.0f}")]),
     ]
 
@@ -60,6 +68,32 @@ def _page(path: Path, before_key: int | None) -> list[object]:
     shown = [entry_view(entry) for entry in page.entries]
     json.dumps(shown)
     return [*shown]
+
+
+def _find(path: Path, query: str) -> None:
+    """As task.find does it; nothing is found, so that nothing ends it early."""
+    search = TalkSearch(query)
+    with closing(lines_from_the_end(path)) as lines:
+        search.take_lines(lines, 2**53)
+    assert search.is_whole and not search.hits
+
+
+def _folder_rows(rounds: int) -> list[tuple[str, str]]:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(FILES):
+            file = folder / f"d{number % 200}" / f"f{number}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("x = 1\n" * 300)
+        before = scan_folder(folder)
+
+        def count() -> None:
+            assert count_differences(before, scan_folder(folder, known=before)) == (0, 0)
+
+        return [
+            (f"{FILES} files: the whole look", _ms(lambda: scan_folder(folder), rounds)),
+            (f"{FILES} files: the count of what changed", _ms(count, rounds)),
+        ]
 
 
 def _ms(work: Callable[[], object], rounds: int) -> str:

@@ -272,3 +272,26 @@ def test_a_message_is_found_by_its_text_as_it_is_shown_and_by_its_time() -> None
             session.before(odd)
         assert caught.value.code == "talk.not_kept"
     assert ids(kept(*again).before(shown("go on"))) == ["u1", "a1"]  # once only: the time is not needed
+
+
+def test_where_the_session_was_cut_no_branch_begins_that_lacks_its_beginning() -> None:
+    """The summing up `c` stands for what was said before `u5`; a branch before `u6` would have neither."""
+    summed = entry("c", "a6", type="compaction", firstKeptEntryId="u5")
+    first = [entry("m", None, type="model_change")]
+    rest = [
+        said("u5", "m", "five", 5),
+        said("a5", "u5", "five!", 6, "assistant"),
+        said("u6", "a5", "six", 7),
+        said("a6", "u6", "six!", 8, "assistant"),
+        summed,
+        said("u7", "c", "seven", 9),
+    ]
+    cut = kept(*first, *rest)
+    for lost in (shown("five", 5), shown("six", 7)):
+        with pytest.raises(CallerError) as caught:
+            cut.before(lost)
+        assert caught.value.code == "talk.not_kept" and "summed" in caught.value.message
+    assert ids(cut.before(shown("seven", 9))) == ["m", "u5", "a5", "u6", "a6", "c"]
+    whole = kept(*first, said("u1", "m", "one", 1), said("a1", "u1", "!", 2), said("u5", "a1", "five", 5), *rest[1:])
+    assert ids(whole.before(shown("six", 7))) == ["m", "u1", "a1", "u5", "a5"]
+    assert ids(whole.before(shown("five", 5))) == ["m", "u1", "a1"]

@@ -32,11 +32,13 @@ from pui.domain.rpc import Dialog, PiRecord, RpcClient, RpcFault
 from pui.domain.scrub import scrub_line, scrub_text
 from pui.domain.session_cut import place_of, plan_cut
 from pui.domain.statechart import Chart
-from pui.domain.transcript import Entry, Transcript
+from pui.domain.talk_search import TalkSearch
+from pui.domain.transcript import Entry, Transcript, said_at_ms, shown_text
 from pui.resources import load_chart
 from tests.domain.test_qcow2_header import BACKING, FILE_SIZE, REAL
 from tests.fuzz.target import Target, in_pieces, split_first
 
+FOUND = b'{"at_ns":1,"entry":{"key":7,"kind":"text","text":"a Zebra","args":{"x":"zebra"},"said_ms":1}}\n'
 LINE_LIMIT_BYTES = 64
 PANEL_LIMIT_BYTES = 1 << 20
 RECORDINGS = Path(__file__).parents[1] / "data" / "pi-rpc"
@@ -105,6 +107,7 @@ def pi_session(data: bytes) -> None:
         assert again.to_lines() == kept.to_lines()
         assert (again.entry_count, again.last_id) == (kept.entry_count, kept.last_id)
         assert kept.size_bytes == len(kept.to_lines()) <= SESSION_LIMIT_BYTES
+        _branches(kept)
         entries = [json.loads(line) for line in kept.to_lines().splitlines()]
         cut = plan_cut([place_of(entry) for entry in entries])
         if cut is not None:
@@ -126,6 +129,27 @@ def baseline(data: bytes) -> None:
         if isinstance(look, FolderSnapshot):
             changes = diff_snapshots(look, FolderSnapshot({})).changes
             _shown(text for change in changes for text in (change.path, change.diff, change.warning))
+
+
+def _branches(kept: PiSession) -> None:
+    """Before each message of the person: whole in itself, and without the message."""
+    for line in kept.to_lines().splitlines()[:20]:
+        message = json.loads(line).get("message")
+        if not isinstance(message, dict):
+            continue
+        said = Entry(1, "user", shown_text(message), said_ms=said_at_ms(message))
+        with contextlib.suppress(CallerError):
+            branch = kept.before(said)
+            assert not branch.fault and branch.message_count < kept.message_count
+            assert set(branch.to_lines().splitlines()) < set(kept.to_lines().splitlines())
+
+
+def find(data: bytes) -> None:
+    """A search in lines that others may have written, with a query that may be anything."""
+    query, _, rest = data.partition(b"\n")
+    search = TalkSearch(query.decode("utf-8", "replace")[:200] or "x")
+    search.take_lines(rest.split(b"\n"), 2**53)
+    assert all(hit.count > 0 and hit.key > 0 for hit in search.hits)
 
 
 class _Tags(HTMLParser):
@@ -299,6 +323,7 @@ TARGETS = (
         lambda: [b"\n".join(render_baseline({"/x": LOOK, "/y": "no"})), b"\n".join(render_baseline({"/x": LOOK}))],
         limit_bytes=2048,
     ),
+    Target("find", find, lambda: [b"zebra\n" + JOURNAL, b"zebra\n" + FOUND], limit_bytes=2048),
     Target("export", export, lambda: [TEXT, MARKUP], limit_bytes=1024),
     Target("qmp", qmp, lambda: [b"\xff" + GREETING + REPLIES + EVENT, b"\0" + EVENT]),
     Target("control", control, lambda: [b"\xff" + CONTROL, b"\x03" + HELLO]),
