@@ -33,15 +33,9 @@ FAILED = 1
 TOKEN_BYTES = 32
 SWITCH_INTERVAL_S = 0.0005
 """The app is imported while the page loads: short turns between threads let its files through in between."""
-APP_MODULES = (
-    "pui.shell.loop_thread",
-    "pui.shell.page_site",
-    "pui.shell.window_app",
-    "pui.compose",
-    "pui.shell.router",
-    "pui.shell.table",
-)
-"""What the main thread needs first comes first."""
+WINDOW_MODULES = ("pui.shell.loop_thread", "pui.shell.page_site", "pui.shell.window_app")
+"""What the main thread needs next."""
+APP_MODULES = ("pui.compose", "pui.shell.router", "pui.shell.table")
 _EPILOG = """\
 examples:
   pui                       the same as `pui window`
@@ -149,6 +143,8 @@ def open_window(page: Path | None = None, composer: Callable[[dict[str, str]], C
 def _import_app() -> None:
     """What the window needs next, then the app: on a thread of its own while the engine starts."""
     try:
+        for name in WINDOW_MODULES:
+            importlib.import_module(name)
         _import_structlog()
         for name in APP_MODULES:
             importlib.import_module(name)

@@ -26,8 +26,8 @@ pui.__main__.main()
 """
 WITH_THE_APP = """
 import importlib
-from pui.cli.window import APP_MODULES
-for name in APP_MODULES:
+from pui.cli.window import APP_MODULES, WINDOW_MODULES
+for name in WINDOW_MODULES + APP_MODULES:
     importlib.import_module(name)
 tell()
 """

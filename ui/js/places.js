@@ -15,7 +15,7 @@ const LOADERS = {
   settings: async () => (await import("./views/settings.js")).SettingsView,
   task: async () => (await import("./views/task/view.js")).TaskView,
 };
-const REST_MS = 300;
+const REST_MS = 1000;
 
 /** @type {Map<string, any>} */
 const loaded = new Map();
@@ -41,13 +41,10 @@ export function Place({ name, ...props }) {
   return html`<div class="page"><${Skeleton} lines=${6} /></div>`;
 }
 
-/** Everything that was not shown yet, so that it is there at once; what fails now says so when it is shown. */
+/** What was not shown a while after the start, so that it is there at once; what fails now says so when it is shown. */
 export function loadRest() {
   const all = async () => {
     for (const name of Object.keys(LOADERS)) await load(name);
   };
-  const begin = () => void all().catch(() => undefined);
-  // WebKit has no idle callbacks
-  if (window.requestIdleCallback) window.requestIdleCallback(begin, { timeout: 10 * REST_MS });
-  else window.setTimeout(begin, REST_MS);
+  window.setTimeout(() => void all().catch(() => undefined), REST_MS);
 }

@@ -8,6 +8,9 @@ import { effect } from "/vendor/preact.js";
 import { call } from "./bridge.js";
 import { helloCount } from "./store.js";
 
+/** What came with the hello is drawn first. */
+const AFTER_HELLO_MS = 100;
+
 /** What the host was told last; a new hello begins anew. @type {boolean | null} */
 let told = null;
 
@@ -31,7 +34,7 @@ export function followPresence() {
   effect(() => {
     if (helloCount.value) {
       told = null;
-      tell();
+      window.setTimeout(tell, AFTER_HELLO_MS);
     }
   });
 }
