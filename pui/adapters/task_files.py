@@ -6,9 +6,11 @@ Never: a path outside `<data>/tasks` and `<runtime>`, a followed link, a file of
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pui.adapters.compressed_lines import read_compressed, write_compressed
@@ -44,6 +46,18 @@ class TaskFolders:
 
     def journal(self, task_id: str) -> JsonlFile:
         return JsonlFile(self.path(task_id, JOURNAL))
+
+    @contextmanager
+    def hold_journal(self, task_id: str) -> Iterator[bool]:
+        try:
+            fd = os.open(self.path(task_id, JOURNAL), _READ_FILE)
+        except OSError:
+            yield True  # nothing is there that two could write to
+            return
+        try:
+            yield _is_alone(fd)
+        finally:
+            os.close(fd)
 
     def transcript(self, task_id: str) -> JsonlFile:
         return JsonlFile(self.path(task_id, TRANSCRIPT))
@@ -158,6 +172,14 @@ class TaskFolders:
 
     def remove_task(self, task_id: str) -> None:
         _remove_tree(self._paths.task_dir(task_id))
+
+
+def _is_alone(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _stamp(folder: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ BASELINE = "baseline.zst"
 CHANGES_DIFF = "changes.diff"
 CHANGES_VIEW = "changes.json"
 
-WORK_FILES = (OVERLAY, QEMU_IMG_LOG)
+WORK_FILES = (OVERLAY, QEMU_IMG_LOG, f"{BASELINE}.new")
 """What a task leaves that nobody reads later: removed at teardown and by recovery."""
 
 

@@ -276,6 +276,10 @@ class TaskFiles(Protocol):
 
     def journal(self, task_id: str) -> JournalFile: ...
 
+    def hold_journal(self, task_id: str) -> AbstractContextManager[bool]:
+        """To write to the journal of a task that no app runs: True while no other app does the same, False when one
+        does at this moment. Read the journal within. The system ends it with its process."""
+
     def transcript(self, task_id: str) -> JournalFile: ...
 
     def session(self, task_id: str) -> JournalFile:

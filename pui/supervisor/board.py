@@ -222,8 +222,11 @@ class TaskBoard:
             or live.is_over
             or trigger not in self._supervisor.task_chart.states[live.runner.state].triggers
         ):
-            state = self._supervisor.load(task_id).view.state
-            raise CallerError("caller.rejected", f"`{trigger}` is not possible in the state {state}")
+            view = self._supervisor.load(task_id).view
+            if live is None and is_run_elsewhere(view, self._services.process_table):
+                hint = "Act on it where it was started."
+                raise CallerError("caller.rejected", "another running pui has this task", hint=hint)
+            raise CallerError("caller.rejected", f"`{trigger}` is not possible in the state {view.state}")
         self._supervisor.trigger(task_id, trigger)
 
     def rename(self, task_id: str, title: str) -> None:
@@ -322,12 +325,16 @@ class TaskBoard:
 
     def _write_stored(self, task_id: str, facts: dict[str, JsonValue]) -> None:
         """Facts of a task that nobody runs. Raises CallerError("caller.rejected") for one that somebody does."""
-        task = self._stored(task_id)
-        journal = TaskJournal(self._services.files.journal(task_id), self._services.clock, task.records)
-        try:
-            journal.write("fact", task.view.last_seq, {"facts": facts})
-        finally:
-            journal.close()
+        files = self._services.files
+        with files.hold_journal(task_id) as is_ours:
+            if not is_ours:
+                raise CallerError("caller.rejected", "another running pui writes to this task", hint="Try it again.")
+            task = self._stored(task_id)
+            journal = TaskJournal(files.journal(task_id), self._services.clock, task.records)
+            try:
+                journal.write("fact", task.view.last_seq, {"facts": facts})
+            finally:
+                journal.close()
         self._supervisor.forget(task_id)
 
     def _row(self, task: StoredTask) -> dict[str, JsonValue]:
@@ -398,15 +405,16 @@ class TaskBoard:
             self._write_stored(task_id, {"changes": count_changes(results)})
         except PuiError as fault:
             structlog.get_logger().warning("the look before is not used", task_id=task_id, reason=fault.message)
-            return _nothing_kept(task.view, fault.message)
+            return await asyncio.to_thread(self._kept_changes, task_id, fault.message)
         return await asyncio.to_thread(self._kept_changes, task_id)
 
-    def _kept_changes(self, task_id: str) -> dict[str, JsonValue]:
+    def _kept_changes(self, task_id: str, reason: str = "") -> dict[str, JsonValue]:
+        """`reason`: why nothing was kept, if that is so; another app may have compared meanwhile."""
         task = self._supervisor.load(task_id)
         try:
             parsed = parse_json(self._services.files.read(task_id, CHANGES_VIEW, CHANGES_LIMIT_BYTES))
         except PuiError:
-            return _nothing_kept(task.view)
+            return _nothing_kept(task.view, reason)
         is_whole = isinstance(parsed, ParsedJson) and isinstance(parsed.value.get("folders"), list)
         return parsed.value if is_whole and isinstance(parsed, ParsedJson) else _nothing_kept(task.view)
 

@@ -88,22 +88,29 @@ def recover_all(
     left = [task for task in stored if needs_recovery(task, table)]
     if left and on_unclean is not None:
         on_unclean()
-    return [_recover(task, files, table, clock) for task in left]
+    reports = [_recover(task.task_id, files, table, clock) for task in left]
+    return [report for report in reports if report is not None]
 
 
 def recover_task(
     files: TaskFiles, table: ProcessTable, clock: Clock, task_id: str, on_unclean: Callable[[], None] | None = None
 ) -> RecoveryReport | None:
     """The same for one task, of which the caller knows that its app is gone: read after that, its journal is final."""
-    task = load_task(files, task_id)
-    if not needs_recovery(task, table):
+    if not needs_recovery(load_task(files, task_id), table):
         return None
     if on_unclean is not None:
         on_unclean()
-    return _recover(task, files, table, clock)
+    return _recover(task_id, files, table, clock)
 
 
-def _recover(task: StoredTask, files: TaskFiles, table: ProcessTable, clock: Clock) -> RecoveryReport:
+def _recover(task_id: str, files: TaskFiles, table: ProcessTable, clock: Clock) -> RecoveryReport | None:
+    """None when another app does it at this moment, or has just done it."""
+    with files.hold_journal(task_id) as is_ours:
+        task = load_task(files, task_id)
+        return _end(task, files, table, clock) if is_ours and needs_recovery(task, table) else None
+
+
+def _end(task: StoredTask, files: TaskFiles, table: ProcessTable, clock: Clock) -> RecoveryReport:
     did = _end_orphans(task.view, table)
     did += [f"removed {name}" for name in files.remove_work_files(task.task_id)]
     files.remove_runtime_dir(task.task_id)

@@ -177,3 +177,24 @@ def test_a_grown_transcript_is_news_and_a_look_at_many_tasks_reads_none_of_them(
             ended(base, process)
 
     play(base, story)
+
+
+@pytest.mark.threat("J1")
+def test_two_that_see_the_same_death_write_one_end(base: Base) -> None:
+    """One holds the journal while the other comes: as when a window and `pui serve` look in the same moment."""
+    base.prepare(FakeScript(hang_in="prompt"))
+    files = TaskFolders(base.paths)
+    with app_program(base) as process:
+        task_id = running(base, process)
+        ended(base, process)
+    journal = files.read_journal(task_id)
+    first, second = (supervisor_of(real_services(base)) for _ in range(2))
+    with files.hold_journal(task_id) as is_ours:
+        assert is_ours
+        assert first.recover() == [] and first.recover_one(task_id) is None
+        with pytest.raises(CallerError, match="another running pui writes"):
+            TaskBoard(first, real_services(base)).rename(task_id, "x")
+    assert files.read_journal(task_id) == journal
+    assert [report.task_id for report in second.recover()] == [task_id]
+    assert first.recover() == []
+    assert [short(one) for one in parse_journal(files.read_journal(task_id)).records].count("recovered") == 1
