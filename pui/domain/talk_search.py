@@ -7,6 +7,7 @@ Never: an exception for a damaged line, more than the limits; whether something 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ HIT_LIMIT = 2000
 """Entries; the newest ones are told."""
 SCAN_LIMIT_BYTES = 64 * 1024 * 1024
 """Lines that are looked into for one query."""
+
+
+_LOWERED_TO = {"k": "\u212a", "å": "\u212b", "ß": "\u1e9e", "ω": "\u2126", "θ": "\u03f4"}
+"""Letters whose lower case is this one, beside its own upper and title case."""
+_DOT = "\u0307"
+"""The second letter of the lower case of U+0130, the only one that becomes two."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,7 @@ class TalkSearch:
 
     def __init__(self, query: str) -> None:
         self._query = query.lower()
-        has_one_form = query.isascii() or self._query == query.upper()
-        self._hint = json.dumps(self._query)[1:-1].encode("ascii") if has_one_form else b""
+        self._hint = re.compile(b"" if _DOT in self._query else b"".join(_forms_of(char) for char in self._query))
         """What the bytes of a line in lower case have to hold, so that most need no parsing (JsonlFile: ASCII)."""
         self._counts: dict[int, int] = {}
         self._seen: set[int | None] = set()
@@ -62,7 +68,7 @@ class TalkSearch:
             key = key_of_line(line)
             if key is not None and (key >= before_key or key in self._seen):
                 continue
-            if self._hint and self._hint not in line.lower():
+            if not self._hint.search(line.lower()):
                 self._seen.add(key)
                 continue
             entry = entry_of_line(line)
@@ -75,6 +81,13 @@ class TalkSearch:
         self._seen.add(entry.key)
         if count := count_places(entry, self._query):
             self._counts[entry.key] = count
+
+
+def _forms_of(char: str) -> bytes:
+    """How a letter of a query, and every letter of which it is the lower case, is written in a line in lower case."""
+    forms = (char, char.upper(), char.title(), *_LOWERED_TO.get(char, ""))
+    found = {re.escape(json.dumps(form)[1:-1].lower().encode("ascii")) for form in forms}
+    return found.pop() if len(found) == 1 else b"(?:" + b"|".join(sorted(found)) + b")"
 
 
 def count_places(entry: Entry, query: str) -> int:

@@ -31,7 +31,7 @@ PIECES = 100_000
 PAGE = 200
 FILES = 12_000
 QUERIES = ("zebra", "日本", "Grüße")
-"""Plain; without case, found by its escapes; with case beyond ASCII: every line is parsed."""
+"""Plain; without case; with case beyond ASCII: written in a line as escapes, in more than one form."""
 WORDS = "the quick brown fox jumps over the lazy dog and reads https://example.org/a?b=c again; " * 12
 
 

@@ -6,6 +6,7 @@ In: entries as the transcript keeps them, odd lines. Out: assertions. Never: a f
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_no_query_is_special(query: str) -> None:
     entry = said(7, f"1{query}2{query.swapcase()}3")
     assert found(query, entry, said(8, "of it: 0")) == [(7, count_places(entry, query.lower()))]
     assert count_places(entry, query.lower()) in (1, 2)  # the upper case of ß is two letters
+
+
+def test_every_letter_is_found_whatever_its_case() -> None:
+    """All of Unicode that has a case: the hint that spares the parsing must never hide what the search would find."""
+    cased = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).lower() != chr(code)]
+    assert len(cased) > 1300
+    missed = [letter for letter in cased if found(letter.lower(), said(7, f"1{letter}2")) != [(7, 1)]]
+    missed += [letter for letter in cased if found(letter, said(7, f"1{letter.lower()}2")) != [(7, 1)]]
+    assert missed == []
 
 
 @pytest.mark.parametrize("query", ["\ud800", "\x00", "\u2028", "\u202e"])
