@@ -16,7 +16,7 @@ from pui.domain.errors import PuiError
 from pui.shell.window_bridge import WindowBridge
 from pui.shell.window_dialogs import WindowDialogs
 
-if TYPE_CHECKING:  # imported with the app, when the view is made
+if TYPE_CHECKING:  # imported with the app, while the engine starts
     from pui.ports import Dialogs
     from pui.shell.desk import Desk
     from pui.shell.instance import InstanceClaim
