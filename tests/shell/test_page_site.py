@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,8 +17,9 @@ import httpx
 import pytest
 
 from pui.domain.bridge_call import CALL_LIMIT_BYTES
+from pui.resources import data
 from pui.shell.page_server import PageServer, bind_loopback
-from pui.shell.page_site import PageSession, PageSite, page_files
+from pui.shell.page_site import PageSession, PageSite, module_preloads, page_files, security_headers
 from pui.shell.router import Router
 from pui.shell.table import verb_table
 from tests.shell.rig import Rig
@@ -74,6 +76,15 @@ def test_i8_the_index_needs_its_capability_and_carries_the_policy() -> None:
             assert answer.headers["cross-origin-opener-policy"] == "same-origin"
 
     asyncio.run(scenario())
+
+
+def test_i8_the_window_has_the_same_policy_but_for_openers_and_connections() -> None:
+    browser, window = dict(security_headers("browser")), dict(security_headers("window"))
+    assert browser.pop("cross-origin-opener-policy") == "same-origin"
+    policy = browser.pop("content-security-policy")
+    assert window.pop("content-security-policy") == policy.replace("connect-src 'self'", "connect-src 'none'")
+    assert "sandbox allow-scripts allow-same-origin allow-forms" in policy, "the window opens nothing"
+    assert window == browser
 
 
 @pytest.mark.parametrize("host", ["localhost:{port}", "127.0.0.1", "evil.example:{port}", "127.0.0.1:{port}.evil", ""])
@@ -216,3 +227,13 @@ def test_an_answer_leaves_at_once_and_in_one_piece() -> None:
         assert first.endswith((PAGE / "page.js").read_bytes())
 
     asyncio.run(scenario())
+
+
+def test_the_index_asks_for_the_first_view_at_once_and_for_no_other() -> None:
+    """Waves of files found one after the other, and files that are not shown, are what the start would wait for."""
+    files = page_files(data("ui"))
+    asked = set(re.findall(r'modulepreload" href="([^"]+)"', module_preloads(files, files["/index.html"].read_text())))
+    asked |= set(re.findall(r'modulepreload" href="([^"]+)"', files["/index.html"].read_text()))
+    assert {"/js/frame.js", "/js/places.js", "/js/palette.js", "/js/views/tasks.js", "/vendor/preact.js"} <= asked
+    assert {path for path in asked if path.startswith("/js/views/")} == {"/js/views/tasks.js"}
+    assert not {"/vendor/marked.js", "/vendor/purify.js", "/vendor/highlight.js"} & asked

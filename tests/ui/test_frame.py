@@ -232,3 +232,28 @@ def test_a_click_on_the_desktop_shows_the_task(show: Show) -> None:
     task_id = bridge.hello["tasks"][0]["task_id"]
     bridge.send({"type": "open", "task_id": task_id})
     expect(page).to_have_url(re.compile(f"#/task/{task_id}$"))
+
+
+def test_other_views_come_by_themselves_once_the_first_is_shown(show: Show) -> None:
+    page = show(daily())
+    expect(page.get_by_role("heading", name="Tasks", level=1)).to_be_visible()
+    asked = "performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)"
+    wait_until(lambda: "/js/views/task/view.js" in page.evaluate(asked), "the view of a task, unasked")
+    names = page.evaluate(asked)
+    assert names.index("/js/views/tasks.js") < names.index("/js/views/new-task.js")
+
+
+def test_a_view_that_cannot_be_loaded_says_so_and_comes_at_the_next_visit(show: Show) -> None:
+    page = show(daily(), may_fail=True)
+    page.route("**/js/views/settings.js", lambda route: route.abort())
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.get_by_role("alert").or_(page.locator(".notice.error")).first).to_contain_text("settings.js")
+    expect(page.get_by_role("navigation", name="Tasks and places")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    expect(page.get_by_role("heading", name="Tasks", level=1)).to_be_visible()
+    page.unroute("**/js/views/settings.js")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Settings", level=1)).to_be_visible()
