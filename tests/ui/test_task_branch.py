@@ -183,6 +183,9 @@ def test_looks(show: Show, theme: Theme) -> None:
         page.get_by_role("button", name="Show all").click()
         begin(page, 3)
         expect(page.get_by_label("The message, written anew")).to_be_focused()
+        page.mouse.move(2, 2)
+        for foot in page.locator(".entry-foot").all():
+            expect(foot).to_have_css("opacity", "0")  # not while it fades
         assert serious_faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         save(page, f"branch-editor-{theme}-{size[0]}")
