@@ -68,6 +68,8 @@ class GtkKit:
         for name, value in _SETTINGS.items():
             if hasattr(values, name):
                 setattr(values, name, value)
+        if self._policy is not None:
+            shown.get_user_content_manager().add_script(_early_greeting(self._policy))
         shown.connect("permission-request", _deny)
         shown.connect("create", lambda *_arguments: None)
         shown.connect("web-process-terminated", lambda *_arguments: self._revive())
@@ -83,12 +85,15 @@ class GtkKit:
             glib.timeout_add(REVIVAL_DELAY_MS, self._view.webview.load_uri, self._policy.address)
 
     def _greet(self, window: Any, policy: PagePolicy) -> None:
-        """In place of pywebview's injection: our page gets one function; any other document gets nothing."""
+        """In place of pywebview's injection: our page gets one function; any other document gets nothing.
+
+        It has it already, as a rule (_early_greeting).
+        """
         for event in (window.events.before_load, window.events._pywebviewready, window.events.loaded):
             event.set()
         shown = self._view.webview
         if policy.is_ours(shown.get_uri() or ""):
-            shown.evaluate_javascript(_BOOTSTRAP, -1, None, None, None, None)
+            shown.evaluate_javascript(f"if(!window.puiSend){{{_BOOTSTRAP}}}", -1, None, None, None, None)
 
     @property
     def _view(self) -> Any:
@@ -206,6 +211,12 @@ def _filter(suffixes: Sequence[str]) -> Any:
 def _deny(_shown: Any, request: Any) -> bool:
     request.deny()
     return True
+
+
+def _early_greeting(policy: PagePolicy) -> Any:
+    """Gives our document its one function before any of its own scripts runs; any other document gets nothing."""
+    frames, time = webkit.UserContentInjectedFrames.TOP_FRAME, webkit.UserScriptInjectionTime.START
+    return webkit.UserScript.new(policy.only_in_ours(_BOOTSTRAP), frames, time, None, None)
 
 
 def _message_handler(on_call: Callable[[str], None]) -> Callable[[Any, Any, Any], None]:

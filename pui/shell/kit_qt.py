@@ -6,7 +6,6 @@ ours, a new window, a download, a permission; rich text made of a stranger's wor
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
@@ -263,8 +262,7 @@ def _early_greeting(policy: PagePolicy) -> Any:
     script.setInjectionPoint(QWebEngineScript.InjectionPoint.DocumentCreation)
     script.setWorldId(QWebEngineScript.ScriptWorldId.MainWorld)
     script.setRunsOnSubFrames(False)
-    is_ours = f'location.href.split("#")[0]==={json.dumps(policy.address)}'
-    script.setSourceCode(f"if({is_ours}){{{_greeting()}}}")
+    script.setSourceCode(policy.only_in_ours(_greeting()))
     return script
 
 

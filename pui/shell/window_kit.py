@@ -6,6 +6,7 @@ Never: a back end's module: importing one takes half a second.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ class PagePolicy:
     def is_ours(self, url: str) -> bool:
         """May the window show this document? Only our index; a fragment after it is the page's own business."""
         return url.partition("#")[0] == self.address
+
+    def only_in_ours(self, script: str) -> str:
+        """`script` in such a form that it does nothing in another document."""
+        return f'if(location.href.split("#")[0]==={json.dumps(self.address)}){{{script}}}'
 
     def may_load(self, url: str) -> bool:
         """May the page load this? What our server has, and images that stand in the page itself."""
