@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from pui.shell.router import Router
 from pui.shell.table import verb_table
 from pui.supervisor.supervisor import LiveTask, Supervisor
 from tests.shell.rig import TOKEN, MemoryGrants, ToldDesktop, ToldDialogs, archive_in
-from tests.support.playbook import until, until_state
+from tests.support.fake_guest import FakeScript
+from tests.support.playbook import files_below, until, until_state
 from tests.support.simulated_ports import SimulatedPorts
+
+KEEPS = FakeScript(keeps_session=True)
 
 
 @dataclass
@@ -118,3 +122,45 @@ class TaskRig:
     async def _read(self) -> None:
         async for batch in self.desk.events.follow(0):
             self.events += [json.loads(text) for text in batch or ()]
+
+
+Story = Callable[[TaskRig], Awaitable[None]]
+
+
+def play(folder: Path, story: Story, script: FakeScript | None = None) -> SimulatedPorts:
+    """Run a story; afterwards nothing of any task is left."""
+    world = SimulatedPorts(folder, script or FakeScript())
+
+    async def main() -> None:
+        rig = TaskRig(world)
+        try:
+            await story(rig)
+        finally:
+            await rig.close()
+
+    asyncio.run(main())
+    assert world.leftovers() == []
+    assert files_below(world.paths.runtime) == []
+    return world
+
+
+async def settled(rig: TaskRig, prompt: str) -> str:
+    """A task that has answered its prompt."""
+    live = await rig.running(prompt)
+    await until(lambda: "stats" in live.journal.view.facts, "never settled")
+    return live.task_id
+
+
+async def gone_on(rig: TaskRig, task_id: str, message: str) -> str:
+    """The task that continues `task_id`, once its pi has answered."""
+    made = str((await rig.call("task.continue", task_id=task_id, message=message))["task_id"])
+    await rig.call("task.open", task_id=made, tail=100)
+    await rig.call("task.start", task_id=made)
+    await until_state(rig.supervisor, made, "running")
+    live = rig.supervisor.live(made)
+    await until(lambda: "stats" in live.journal.view.facts, "never settled")
+    return made
+
+
+def said(rig: TaskRig) -> list[str]:
+    return [entry["message"]["content"][0]["text"] for entry in rig.world.guest.entries]

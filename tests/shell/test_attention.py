@@ -7,7 +7,7 @@ Never: a bus (tests/adapters/test_notifications.py has a real one).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,9 @@ from pui.domain.errors import HostError
 from pui.domain.events import JsonValue
 from pui.domain.notifications import Notification
 from pui.domain.settings import Settings, changed
-from pui.supervisor import guest_work
 from pui.supervisor.attention import GATHER_S, QUIET_S, Attention
 from tests.shell.task_rig import TaskRig
 from tests.support.fake_guest import FakeScript
-from tests.support.machines import short_folder
 from tests.support.playbook import until
 from tests.support.simulated import settle
 from tests.support.simulated_ports import SimulatedPorts, fault
@@ -99,16 +97,7 @@ class Person:
 Story = Callable[[Person], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_work, "POWER_OFF_LIMIT_S", 0.05)
-    monkeypatch.setattr(guest_work, "CAUSE_LIMIT_S", 0.05)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def play(folder: Path, story: Story, script: FakeScript | None = None, **more: Any) -> KeptNotifier:

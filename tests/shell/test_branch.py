@@ -7,31 +7,16 @@ branch gets, what the page is shown. Never: a process, two machines at one time 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pui.supervisor import guest_work
-from tests.shell.task_rig import TaskRig
-from tests.shell.test_continue import KEEPS, gone_on, said, settled
-from tests.shell.test_task_verbs import play
+from tests.shell.task_rig import KEEPS, TaskRig, gone_on, play, said, settled
 from tests.support.fake_guest import FakeScript
-from tests.support.machines import short_folder
 from tests.support.playbook import until, until_state
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_work, "POWER_OFF_LIMIT_S", 0.05)
-    monkeypatch.setattr(guest_work, "CAUSE_LIMIT_S", 0.05)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 async def say(rig: TaskRig, task_id: str, message: str) -> None:

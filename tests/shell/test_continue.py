@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,50 +15,12 @@ from typing import Any
 import pytest
 
 from pui.domain.guest_config import SESSION_FILE
-from pui.supervisor import guest_work
-from tests.shell.task_rig import TaskRig
-from tests.shell.test_task_verbs import play
+from tests.shell.task_rig import KEEPS, TaskRig, gone_on, play, said, settled
 from tests.support.fake_guest import FakeScript
-from tests.support.machines import short_folder
-from tests.support.playbook import until, until_state
+from tests.support.playbook import until
 from tests.support.simulated_ports import SimulatedPorts
 
-Story = Callable[[TaskRig], Awaitable[None]]
-KEEPS = FakeScript(keeps_session=True)
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_work, "POWER_OFF_LIMIT_S", 0.05)
-    monkeypatch.setattr(guest_work, "CAUSE_LIMIT_S", 0.05)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as found:
-        yield found
-
-
-async def settled(rig: TaskRig, prompt: str) -> str:
-    """A task that has answered its prompt."""
-    live = await rig.running(prompt)
-    await until(lambda: "stats" in live.journal.view.facts, "never settled")
-    return live.task_id
-
-
-async def gone_on(rig: TaskRig, task_id: str, message: str) -> str:
-    """The task that continues `task_id`, once its pi has answered."""
-    made = str((await rig.call("task.continue", task_id=task_id, message=message))["task_id"])
-    await rig.call("task.open", task_id=made, tail=100)
-    await rig.call("task.start", task_id=made)
-    await until_state(rig.supervisor, made, "running")
-    live = rig.supervisor.live(made)
-    await until(lambda: "stats" in live.journal.view.facts, "never settled")
-    return made
-
-
-def said(rig: TaskRig) -> list[str]:
-    return [entry["message"]["content"][0]["text"] for entry in rig.world.guest.entries]
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def test_the_second_machine_knows_what_the_first_was_told(folder: Path) -> None:

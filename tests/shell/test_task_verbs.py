@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +15,17 @@ import pytest
 
 from pui.domain.errors import PuiError
 from pui.domain.task import MountRequest, TaskSpec
-from pui.supervisor import guest_work, session
+from pui.supervisor import session
 from pui.supervisor.change_count import PAUSE_S
-from tests.shell.task_rig import TaskRig
+from tests.shell.task_rig import TaskRig, play
 from tests.support.fake_guest import FakeScript
-from tests.support.machines import short_folder
-from tests.support.playbook import files_below, until, until_state
-from tests.support.simulated_ports import SimulatedPorts, fault
+from tests.support.playbook import until, until_state
+from tests.support.simulated_ports import fault
 
-Story = Callable[[TaskRig], Awaitable[None]]
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_work, "POWER_OFF_LIMIT_S", 0.05)
-    monkeypatch.setattr(guest_work, "CAUSE_LIMIT_S", 0.05)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as found:
-        yield found
-
-
-def play(folder: Path, story: Story, script: FakeScript | None = None) -> SimulatedPorts:
-    """Run a story; afterwards nothing of any task is left."""
-    world = SimulatedPorts(folder, script or FakeScript())
-
-    async def main() -> None:
-        rig = TaskRig(world)
-        try:
-            await story(rig)
-        finally:
-            await rig.close()
-
-    asyncio.run(main())
-    assert world.leftovers() == []
-    assert files_below(world.paths.runtime) == []
-    return world
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def test_a_task_waits_for_the_person_until_it_is_finished(folder: Path) -> None:
