@@ -5,6 +5,7 @@ In: nothing. Out: an automatic fixture and `data_dir`. Never: a skip.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ pytest_plugins = ["tests.support.security_record"]
 settings.register_profile("pui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pui")  # no test may fail because the machine is busy
 structlog.configure(processors=[drop_events])
+# Children of tests print as those of a person do, into a pipe that Python buffers.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def _children() -> set[int]:

@@ -40,8 +40,8 @@ def print_error(error: PuiError, *, as_json: bool = False) -> None:
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """One JSON object on one line of stdout."""
-    print(json.dumps(value, ensure_ascii=True, sort_keys=True))
+    """One JSON object on one line of stdout, at once: a program at the other end of a pipe reads along."""
+    print(json.dumps(value, ensure_ascii=True, sort_keys=True), flush=True)
 
 
 def say(text: str) -> None:
