@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from pui.adapters.packs.pack_journal import read_records
@@ -110,9 +111,14 @@ class ToldDesktop:
         self.written[path] = data
 
 
+def paths_in(folder: Path) -> AppPaths:
+    """Folders of an app below `folder`."""
+    return AppPaths(folder / "data", folder / "cache", folder / "run")
+
+
 def archive_in(folder: Path) -> Archive:
     """The real look-ups in an app's folders below `folder`, which need not exist."""
-    paths = AppPaths(folder / "data", folder / "cache", folder / "run")
+    paths = paths_in(folder)
     charts = {chart_id: load_chart(chart_id) for chart_id in CHART_IDS}
     words = PrivateWords("/home/ada", "ada", "analytical")
     diagnosis = Diagnosis(TaskFolders(paths), TaskLogFiles(paths), charts["task"], lambda: words, ("pui of a test",))
@@ -159,7 +165,7 @@ class Rig:
         facts = AppFacts("1", "linux x86_64", "browser", False, ["a note"], Path("/data"))
         self.desk = Desk(
             supervisor=cast(Any, self.supervisor),
-            services=cast(Any, None),
+            services=cast(Any, SimpleNamespace(files=TaskFolders(paths_in(self.folder)))),
             facts=facts,
             dialogs=self.dialogs,
             clock=self.clock,
