@@ -180,4 +180,6 @@ class _Bus:
         if answer is not None and not answer.done():
             answer.set_result(message)
         elif message.header.message_type is MessageType.signal and fields.get(HeaderFields.interface) == SERVICE:
-            self._on_signal(str(fields.get(HeaderFields.member)), tuple(message.body))
+            # After whoever waits for an answer that came before it: a click may follow the answer to Notify at once.
+            heard = str(fields.get(HeaderFields.member)), tuple(message.body)
+            asyncio.get_running_loop().call_soon(self._on_signal, *heard)

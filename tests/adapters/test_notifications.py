@@ -103,6 +103,18 @@ def test_a_click_names_the_task_and_what_is_closed_is_forgotten(bus: str, servic
     assert [told(service, "id")["id"] for _ in range(3)] == [1, 2, 3]
 
 
+def test_a_click_that_comes_with_the_answer_counts(bus: str) -> None:
+    async def story(notifier: DesktopNotifier) -> None:
+        clicks: asyncio.Queue[str] = asyncio.Queue()
+        notifier.on_click = clicks.put_nowait
+        for number in range(50):
+            await notifier.show(Notification(f"t-{number}", "done", "A title", "Done."))
+            assert await clicks.get() == f"t-{number}"
+
+    with notification_service(bus, "actions", "eager"):
+        play(bus, story)
+
+
 def test_a_service_without_actions_gets_none(bus: str) -> None:
     async def story(notifier: DesktopNotifier) -> None:
         await notifier.show(ASKS)

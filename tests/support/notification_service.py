@@ -3,7 +3,8 @@
 In: the session bus of its environment; lines on stdin: `click ID`, `close ID`. Out: a JSON line for each call that it
 gets. Never: a window, an import of pui: it is the other end of a protocol.
 
-The specification: Desktop Notifications 1.2. With the ability `silent` it takes calls and never answers.
+The specification: Desktop Notifications 1.2. With the ability `silent` it takes calls and never answers, with `eager`
+each notification is clicked on in the moment in which it is shown.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Service:
         say(call="Notify", id=replaced, app=app, icon=icon, summary=summary, body=body, actions=actions, hints=hints,
             limit_ms=limit_ms)  # fmt: skip
         invocation.return_value(self._glib.Variant("(u)", (replaced,)))
+        if "eager" in self._abilities:
+            self._emit("ActionInvoked", "(us)", (replaced, "default"))
 
     def heard(self, channel: Any, _condition: Any) -> bool:
         line = channel.readline()
