@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.scenes import HOSTILE, hostile, job, no_pack_view, pack, pack_view
+from tests.support.waiting import wait_until
 from tests.ui.conftest import Show
 
 pytestmark = pytest.mark.gui
@@ -66,10 +67,15 @@ def test_the_policy_of_the_page_refuses_markup(show: Show) -> None:
         assert tried == "TypeError", sink
 
 
+VIEW_IS_LOADED = "performance.getEntriesByType('resource').some((one) => one.name.endsWith('/task/view.js'))"
+
+
 def test_a_fragment_from_outside_names_no_place_but_the_pages_own(show: Show) -> None:
     page = show(hostile(), "javascript:alert(1)")
     expect(page.get_by_role("heading", name="Tasks", exact=True)).to_be_visible()
+    wait_until(lambda: bool(page.evaluate(VIEW_IS_LOADED)), "the task's view, which loads by itself")
     page.evaluate("location.hash = '#/task/%E0%A4%A/constructor'")
+    expect(page.get_by_role("heading", name="Tasks", exact=True)).to_be_visible()
     page.evaluate("location.hash = '#/__proto__'")
     expect(page.get_by_role("heading", name="Tasks", exact=True)).to_be_visible()
     assert_nothing_ran(page)

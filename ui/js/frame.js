@@ -99,6 +99,9 @@ class Guarded extends Component {
   }
 }
 
+/** What the host takes for the name of a task; an address may say anything. */
+const TASK_ID = /^[a-z0-9][a-z0-9-]{0,47}$/;
+
 function View() {
   const { parts } = route.value;
   const isUp = !!app.value;
@@ -106,7 +109,7 @@ function View() {
     if (isUp) loadRest();
   }, [isUp]);
   if (!isUp) return html`<div><div class="page"><${Skeleton} lines=${6} /></div></div>`;
-  if (parts[0] === "task" && parts[1]) return html`<${Place} name="task" key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
+  if (parts[0] === "task" && TASK_ID.test(parts[1] ?? "")) return html`<${Place} name="task" key=${parts[1]} taskId=${parts[1]} tab=${parts[2] || "conversation"} />`;
   if (isView(parts[0])) return html`<${Place} name=${parts[0]} key=${parts[0]} section=${parts[1]} />`;
   return html`<${TasksView} key="tasks" />`;
 }
