@@ -6,7 +6,7 @@
  */
 import { html, useEffect, useRef, useState } from "/vendor/preact.js";
 import { call } from "../../bridge.js";
-import { Button, IconButton, Notice, Segmented, Skeleton } from "../../components/controls.js";
+import { Button, IconButton, Notice, Skeleton } from "../../components/controls.js";
 import { MenuButton } from "../../components/menu.js";
 import { clock, shortDuration } from "../../format.js";
 import { now, orToast, toast, toastError } from "../../store.js";
@@ -14,12 +14,12 @@ import { t } from "../../strings.js";
 import { ChartDrawing } from "./chart-drawing.js";
 import { ChartTable } from "./chart-table.js";
 import { ChosenPanel } from "./chosen-panel.js";
+import { DiagramBar, useChart } from "./diagram-parts.js";
 import { momentAfter } from "./diagram-trace.js";
 import { saveFile } from "./save-file.js";
 
 const CHARTS = ["task", "agent", "pack"];
 const PNG_SCALE = 2;
-const AGAIN_MS = 120;
 
 /** @param {{session: import("./session.js").TaskSession, row: any}} props */
 export function DiagramTab({ session, row }) {
@@ -27,7 +27,7 @@ export function DiagramTab({ session, row }) {
   const [isTable, setTable] = useState(false);
   const [chosen, choose] = useState(/** @type {any} */ (null));
   const [place, setPlace] = useState(/** @type {number|null} */ (null));
-  const { view, fault } = useChart(session, chart);
+  const { view, fault } = useChart(() => whose(session, chart), chart, [session, stirs(session, chart)]);
   const control = useRef(/** @type {any} */ (null));
   useEffect(() => {
     orToast(session.loadJournal());
@@ -44,14 +44,9 @@ export function DiagramTab({ session, row }) {
   const isOver = chart === "task" ? row.is_over : !row.is_live;
   const liveMs = moment?.isNow && moment.since_ms !== null && !isOver ? Math.max(0, now.value - moment.since_ms) : 0;
   return html`<div class="diagram">
-    <div class="diagram-bar">
-      <${Segmented} label=${t("task.diagram.chart")} size="small" value=${chart} onChange=${change} options=${CHARTS.map((value) => ({ value, label: t(`task.diagram.${value}`) }))} />
-      <${Segmented} label=${t("task.diagram.view")} size="small" value=${isTable} onChange=${setTable} options=${[{ value: false, label: t("task.diagram.picture") }, { value: true, label: t("task.diagram.table") }]} />
-      <span class="grow"></span>
-      ${!isTable && html`<${IconButton} icon="minus" label=${t("task.diagram.zoom_out")} onClick=${() => control.current?.zoomOut()} /><${IconButton} icon="plus" label=${t("task.diagram.zoom_in")} onClick=${() => control.current?.zoomIn()} />
-        <${Button} size="small" kind="quiet" onClick=${() => control.current?.fit()}>${t("task.diagram.fit")}</${Button}>`}
+    <${DiagramBar} charts=${CHARTS} chart=${chart} onChart=${change} isTable=${isTable} onTable=${setTable} control=${control}>
       <${MenuButton} icon="download" label=${t("task.diagram.save")} items=${["svg", "png", "mermaid"].map((format) => ({ label: t(`task.diagram.save_${format}`), run: () => save(session, chart, format) }))} />
-    </div>
+    </${DiagramBar}>
     ${fault && html`<${Notice} level="error" title=${fault.message}>${fault.hint}</${Notice}>`}
     <div class="diagram-stage">
       ${view?.chart !== chart ? !fault && html`<div class="diagram-loading"><${Skeleton} lines=${6} /></div>`
@@ -70,31 +65,9 @@ function whose(session, chart) {
   return pack ? { chart, pack_id: pack } : { chart };
 }
 
-/** The chart of `task` or `agent` or `pack`; asked for again when the task moves. @param {import("./session.js").TaskSession} session @param {string} chart */
-function useChart(session, chart) {
-  const [view, setView] = useState(/** @type {any} */ (null));
-  const [fault, setFault] = useState(/** @type {any} */ (null));
-  const row = session.row.value;
-  const stirred = chart === "agent" ? session.agent.value?.state : `${row?.state}/${session.detail.value?.visits.length ?? 0}`;
-  useEffect(() => {
-    let isWanted = true;
-    const ask = async () => {
-      try {
-        const found = await call("chart.get", whose(session, chart));
-        if (isWanted) setView(found);
-        if (isWanted) setFault(null);
-      } catch (error) {
-        if (isWanted) setFault(error);
-      }
-    };
-    // a burst of transitions asks once
-    const timer = setTimeout(ask, view?.chart === chart ? AGAIN_MS : 0);
-    return () => {
-      isWanted = false;
-      clearTimeout(timer);
-    };
-  }, [session, chart, stirred]);
-  return { view, fault };
+/** What moves the chart of `task` or `agent` or `pack`. @param {import("./session.js").TaskSession} session @param {string} chart */
+function stirs(session, chart) {
+  return chart === "agent" ? session.agent.value?.state : `${session.row.value?.state}/${session.detail.value?.visits.length ?? 0}`;
 }
 
 /** @param {{view: any, trace: any, moment: any, liveMs: number, isOver: boolean, place: number|null, setPlace: (place: number|null) => void}} props */
