@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from pui.domain.events import JsonValue
 from pui.ports import Clock, Desktop, Dialogs
 from pui.shell.archive import Archive
@@ -26,6 +24,7 @@ from pui.supervisor.neighbours import Neighbours
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
 from pui.supervisor.upkeep import Upkeep
+from pui.supervisor.watching import log_fault
 
 Carrier = Literal["window", "browser"]
 Greeting = Callable[[], Awaitable[JsonValue]]
@@ -86,7 +85,7 @@ class Desk:
     def begin(self) -> None:
         """Once the page can be shown, on the supervisor's loop: what runs in the background starts."""
         self._settling = asyncio.create_task(self.board.settle_changes(), name="settle-changes")
-        self._settling.add_done_callback(_log_fault)
+        self._settling.add_done_callback(log_fault("changes of earlier tasks were not compared"))
         self._neighbours = Neighbours(self.supervisor, self.services, self.board)
         self._neighbours.is_followed = lambda: self.events.is_followed
         self._neighbours.start()
@@ -123,10 +122,3 @@ class Desk:
         if name in self.greetings:
             raise ValueError(f"{name} is greeted twice")
         self.greetings[name] = part
-
-
-def _log_fault(task: asyncio.Task[None]) -> None:
-    """The page goes on without; a later look at the changes of a task tries again."""
-    fault = None if task.cancelled() else task.exception()
-    if fault is not None:
-        structlog.get_logger().error("changes of earlier tasks were not compared", exc_info=fault)

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import structlog
-
 from pui.domain.events import JsonValue
 from pui.domain.rpc import Notice
 from pui.domain.scrub import scrub_text
@@ -22,6 +20,7 @@ from pui.supervisor.board import OpenTask, TaskBoard
 from pui.supervisor.feed import Feed
 from pui.supervisor.session import OddBytes, SessionEvent
 from pui.supervisor.supervisor import LiveTask
+from pui.supervisor.watching import log_fault
 
 FLUSH_S = 0.03
 """How long news is gathered, so that a burst is one event."""
@@ -43,7 +42,7 @@ class TaskEvents:
         """Follow the news of all tasks from now on. Idempotent."""
         if self._rows is None or self._rows.done():
             self._rows = asyncio.create_task(self._follow_rows(self._desk.supervisor.news.end), name="task-rows")
-            self._rows.add_done_callback(_log_fault)
+            self._rows.add_done_callback(log_fault("events of tasks ended"))
 
     def open(self, task_id: str, shown: OpenTask) -> None:
         """Follow one task from behind what the page was given; what followed it before ends."""
@@ -64,7 +63,7 @@ class TaskEvents:
 
     def _begin(self, task_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"open-{task_id}")
-        task.add_done_callback(_log_fault)
+        task.add_done_callback(log_fault("events of tasks ended"))
         return task
 
     async def _follow_rows(self, cursor: int) -> None:
@@ -118,13 +117,6 @@ class TaskEvents:
             tell("notice", task_id=task_id, method="notify", text=_notice_text(notice))
         if any(not isinstance(event, Change | OddBytes) for event in events):
             tell("agent", task_id=task_id, agent=live.session.panel.to_json())
-
-
-def _log_fault(task: asyncio.Task[None]) -> None:
-    """The page hears of nothing more until it greets again or opens the task again: why is in the app's log."""
-    fault = None if task.cancelled() else task.exception()
-    if fault is not None:
-        structlog.get_logger().error("events of tasks ended", task=task.get_name(), exc_info=fault)
 
 
 def _notice_text(notice: Notice) -> JsonValue:

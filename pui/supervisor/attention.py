@@ -20,6 +20,7 @@ from pui.ports import Clock, Notifier
 from pui.ports.upkeep import SettingsStore
 from pui.supervisor.board import TaskBoard
 from pui.supervisor.supervisor import Supervisor
+from pui.supervisor.watching import log_fault
 
 GATHER_S = 1.0
 """How long a notification is held: what is over within it (a question answered at once) is not shown."""
@@ -52,7 +53,7 @@ class Attention:
         if self._task is None:
             self._notifier.on_click = lambda task_id: self.open_task(task_id)
             self._task = asyncio.create_task(self._follow(board, self._supervisor.news.end), name="attention")
-            self._task.add_done_callback(_log_fault)
+            self._task.add_done_callback(log_fault("notifications ended"))
 
     async def close(self) -> None:
         """Idempotent; nothing stays on the desktop, where a click would lead nowhere."""
@@ -125,13 +126,6 @@ class Attention:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="attention-work")
-        task.add_done_callback(_log_fault)
+        task.add_done_callback(log_fault("notifications ended"))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-
-
-def _log_fault(task: asyncio.Task[None]) -> None:
-    """Nobody is notified any more: why is in the app's log."""
-    fault = None if task.cancelled() else task.exception()
-    if fault is not None:
-        structlog.get_logger().error("notifications ended", exc_info=fault)

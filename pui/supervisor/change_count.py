@@ -14,6 +14,7 @@ from pui.domain.errors import PuiError
 from pui.ports import Clock
 from pui.supervisor.changes import FolderChanges
 from pui.supervisor.task_journal import TaskJournal
+from pui.supervisor.watching import log_fault
 
 PAUSE_S = 10.0
 COST_SHARE = 20
@@ -36,7 +37,7 @@ class ChangeCount:
     def begin(self, name: str) -> asyncio.Task[None]:
         """The work, as a task of the loop."""
         work = asyncio.create_task(self._run(), name=name)
-        work.add_done_callback(_log_fault)
+        work.add_done_callback(log_fault("changes are not counted any more"))
         return work
 
     async def _run(self) -> None:
@@ -57,10 +58,3 @@ class ChangeCount:
         if counts is None or counts == known or (known is None and not counts["changed"]):
             return
         self._journal.write("fact", self._journal.view.last_seq, {"facts": {"changes": counts}})
-
-
-def _log_fault(work: asyncio.Task[None]) -> None:
-    """Counting ends by a bug, the task goes on: its end is counted anyway."""
-    fault = None if work.cancelled() else work.exception()
-    if fault is not None:
-        structlog.get_logger().error("changes are not counted any more", exc_info=fault)

@@ -18,6 +18,7 @@ from pui.supervisor.board import TaskBoard
 from pui.supervisor.recovery import is_owned_by_running_app
 from pui.supervisor.services import Services
 from pui.supervisor.supervisor import Supervisor
+from pui.supervisor.watching import log_fault
 
 LOOK_INTERVAL_S = 2.0
 
@@ -40,7 +41,7 @@ class Neighbours:
         """Look every LOOK_INTERVAL_S from now on, until `close`."""
         if self._task is None:
             self._task = asyncio.create_task(self._follow(), name="neighbours")
-            self._task.add_done_callback(_log_fault)
+            self._task.add_done_callback(log_fault("tasks of other apps are not followed any more"))
 
     async def close(self) -> None:
         """Idempotent."""
@@ -91,10 +92,3 @@ class Neighbours:
 def _changed(known: Stamps, stamps: Stamps) -> set[str]:
     """New, gone, or written to."""
     return {task_id for task_id in known.keys() | stamps.keys() if known.get(task_id) != stamps.get(task_id)}
-
-
-def _log_fault(task: asyncio.Task[None]) -> None:
-    """Rows of other apps' tasks stand still from now on: why is in the app's log."""
-    fault = None if task.cancelled() else task.exception()
-    if fault is not None:
-        structlog.get_logger().error("tasks of other apps are not followed any more", exc_info=fault)

@@ -1,14 +1,16 @@
-"""Work that ends early when something it depends on ends.
+"""Work that ends early when something it depends on ends; work in the background that ends by a bug.
 
 In: the work, and things that must not end while it runs. Out: the work's result, or the error of what ended first.
-Never: a task left running behind.
+Never: a task left running behind, a bug that nobody hears of.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
+
+import structlog
 
 Result = TypeVar("Result")
 
@@ -40,3 +42,14 @@ async def end_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()
+
+
+def log_fault(what: str) -> Callable[[asyncio.Task[None]], None]:
+    """A callback for the end of work that nobody waits for: a bug in it is told in the app's log, as `what`."""
+
+    def look(task: asyncio.Task[None]) -> None:
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            structlog.get_logger().error(what, task=task.get_name(), exc_info=fault)
+
+    return look
